@@ -1,0 +1,108 @@
+"""What a model says of a record, including why it will not say: three answers, never a fourth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from fhir_client.times import Interval
+
+Value = float | int | str | bool
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Gap(StrEnum):
+    """Why an input has no usable value."""
+
+    NOT_RECORDED = "not recorded"
+    TOO_OLD = "too old"
+    UNIT = "unit missing or unknown"
+    IMPLAUSIBLE = "value not plausible"
+    BOUND_ONLY = "only a bound is reported"
+    NOT_CODED = "answer not in a code we read"
+    CONTRADICTORY = "entries contradict each other"
+    UNREADABLE = "too many entries without a readable code"
+    UNAVAILABLE = "could not be read from the record system"
+    NOT_CONFIGURED = "not set by the site"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value that a model used: in the feature's own unit, with the time and the resources it came from.
+
+    `note` is a fixed or derived sentence for the reader (`mean of 2 readings`, `age from a partial birth date`).
+    """
+
+    value: Value
+    at: Interval | None = None
+    sources: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no value, and when the newest unusable one was taken."""
+
+    gap: Gap
+    at: Interval | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A named input as a reader sees it: label, unit, and its reading or why there is none."""
+
+    name: str
+    label: str
+    unit: str
+    reading: Reading | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """How much one input moves an additive model away from its reference, on the model's own scale."""
+
+    name: str
+    label: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """Which model, in which version, said it."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """Named results. `drivers` maps a result's name to its contributions, for additive models."""
+
+    model: ModelReference
+    results: Mapping[str, Any]
+    inputs: tuple[Input, ...] = ()
+    drivers: Mapping[str, tuple[Driver, ...]] = field(default=_NONE)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """The patient is outside what the model was made for. `reason` is safe to show, without identifiers."""
+
+    model: ModelReference
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAssessable:
+    """Required inputs are missing: `missing` names them; `inputs` are all inputs, read or not."""
+
+    model: ModelReference
+    missing: tuple[Input, ...]
+    inputs: tuple[Input, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+Assessment = Assessed | NotApplicable | NotAssessable
