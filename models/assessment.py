@@ -78,13 +78,22 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """Named results. `drivers` maps a result's name to its contributions, for additive models."""
+    """Named results.
+
+    `drivers` maps a result's name to its contributions, for additive models. `unverified` maps a result's name to the
+    values behind it that are not VERIFIED (absent or empty: the result may be live). `values` are the inputs by name in
+    the features' units, as `compute` took them: what-if questions start from them. `alternatives` holds the results for
+    each sex (`female`, `male`) where the chart names neither; `results` is then empty (models.md 0.3.6).
+    """
 
     model: ModelReference
     results: Mapping[str, Any]
     inputs: tuple[Input, ...] = ()
     drivers: Mapping[str, tuple[Driver, ...]] = field(default=_NONE)
     notes: tuple[str, ...] = ()
+    unverified: Mapping[str, tuple[str, ...]] = field(default=_NONE)
+    values: Mapping[str, Any] = field(default=_NONE)
+    alternatives: Mapping[str, Mapping[str, Any]] = field(default=_NONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class RiskModel:
         """Give what must be asked about a patient, derived from the features."""
         raise NotImplementedError
 
+    @property
+    def required_keys(self) -> frozenset[str]:
+        """Give the keys of the searches without whose answer the model cannot assess anyone."""
+        raise NotImplementedError
+
     def assess(self, record: PatientRecord, site: Site) -> Assessment:
         """Assess one record: a batch of one."""
         return self.assess_many([record], site)[0]
