@@ -89,11 +89,11 @@ class Assessed:
     model: ModelReference
     results: Mapping[str, Any]
     inputs: tuple[Input, ...] = ()
-    drivers: Mapping[str, tuple[Driver, ...]] = field(default=_NONE)
+    drivers: Mapping[str, tuple[Driver, ...]] = field(default_factory=lambda: _NONE)
     notes: tuple[str, ...] = ()
-    unverified: Mapping[str, tuple[str, ...]] = field(default=_NONE)
-    values: Mapping[str, Any] = field(default=_NONE)
-    alternatives: Mapping[str, Mapping[str, Any]] = field(default=_NONE)
+    unverified: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NONE)
+    values: Mapping[str, Any] = field(default_factory=lambda: _NONE)
+    alternatives: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
