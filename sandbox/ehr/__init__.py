@@ -1,0 +1,1 @@
+"""An in-memory FHIR R4 server, and the ways to fill it."""

@@ -1,0 +1,1 @@
+"""Synthetic patients: stories written by hand, and a seeded generator of many more."""
