@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("CHARTSIDE_SHARED_DATA") or ROOT.parent / "shared" / "data")
@@ -27,21 +26,17 @@ def require(relative: str) -> Path:
     return path
 
 
-def every(folder: str, pattern: str) -> list[ParameterSet]:
-    """One parameter for each file that matches, named by its path below the folder.
+def every(folder: str, pattern: str) -> list[str]:
+    """Each file that matches, as a path below the shared data, for `pytest.mark.parametrize`.
 
-    Usable in `pytest.mark.parametrize`: without the folder there is one parameter, the folder itself, and the test's
-    own call to `require` skips or fails.
+    Without the folder it is the pattern alone, so that the test's own call to `require` skips or fails:
 
         @pytest.mark.parametrize("relative", every("cds-hooks", "**/*.json"))
         def test_...(relative: str) -> None:
             body = require(relative).read_bytes()
     """
-    top = SHARED_DATA / folder
-    found = sorted(path.relative_to(top).as_posix() for path in top.glob(pattern) if path.is_file())
-    if not found:
-        return [pytest.param(f"{folder}/{pattern}", id="missing")]
-    return [pytest.param(f"{folder}/{name}", id=name) for name in found]
+    found = sorted(path for path in (SHARED_DATA / folder).glob(pattern) if path.is_file())
+    return [path.relative_to(SHARED_DATA).as_posix() for path in found] or [f"{folder}/{pattern}"]
 
 
 def _answer_missing(relative: str) -> None:

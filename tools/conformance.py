@@ -24,8 +24,8 @@ CITATION = re.compile(r"\[((?:[A-Z]+-\d+)(?:, [A-Z]+-\d+)*)\]")
 PREAMBLE = """\
 # Conformance
 
-Written by `make conformance` from the docstrings of the tests and from [requirements.csv](requirements.csv): do not edit
-it. A requirement is proven by the tests listed beside it. An empty last column is a blank: no test proves it, whatever
+Written by `make conformance` from the docstrings of the tests and from [requirements.csv](requirements.csv), never by
+hand. A requirement is proven by the tests listed beside it. An empty last column is a blank: no test proves it whatever
 the code does. One row is held in part: of GEN-7 the ban on duplicate keys is dropped, the fast parser cannot see them.
 
 Level: capitals are the specification's own word; `should` is its advice without the keyword; `LOCAL` is a decision of
