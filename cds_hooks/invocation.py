@@ -1,0 +1,97 @@
+"""The pipeline: a hook call becomes a record, the record assessments, the assessments cards."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from uuid import uuid4
+
+from cds_hooks.gathering import Connect, Gathered, gather
+from cds_hooks.policy import Policy, ReleaseState, without_unverified
+from cds_hooks.protocol.cards import Card, Response
+from cds_hooks.protocol.requests import HookRequest
+from cds_hooks.service import Moment, Service
+from fhir_client.record import Availability, Dropped
+from models.assessment import Assessment
+
+_NOTHING_ASKED: Mapping[str, Availability] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The facts of one call: what was asked, known, concluded and shown, and why not more.
+
+    `withheld` says in fixed words why cards were not shown (`shadow`, `paused`, `not in the pilot`, `patient user`);
+    `held_back` are the cards that were made and not shown for that reason.
+    """
+
+    id: str
+    service: Service
+    request: HookRequest
+    as_of: datetime
+    state: ReleaseState
+    response: Response
+    assessments: tuple[Assessment, ...] = ()
+    held_back: tuple[Card, ...] = ()
+    withheld: str | None = None
+    availability: Mapping[str, Availability] = field(default=_NOTHING_ASKED)
+    dropped: Dropped = Dropped()
+
+
+def invoke(
+    service: Service, request: HookRequest, *, connect: Connect, now: Callable[[], datetime], policy: Policy
+) -> Invocation:
+    """Answer one hook call.
+
+    Raises:
+        MalformedRequest: the prefetched Patient is another patient.
+        DataUnavailable: required data were neither sent nor obtainable.
+    """
+    as_of = now()
+    state = policy.release(service).state
+    if state is ReleaseState.PAUSED:
+        return Invocation(str(uuid4()), service, request, as_of, state, Response(), withheld="paused")
+    user = request.context.user
+    if user is not None and user.is_patient_or_proxy:
+        # PV-2: the cards are worded for clinicians; a patient or proxy reading the chart is shown none.
+        return Invocation(str(uuid4()), service, request, as_of, state, Response(), withheld="patient user")
+    gathered = gather(service.searches, request, required=service.required_keys, connect=connect, as_of=as_of)
+    assessments = tuple(assessor.assess(gathered.record, policy.site) for assessor in service.assessors)
+    cards = _cards(service, request, gathered, assessments, policy)
+    withheld = _why_withheld(service, request, state, policy)
+    return Invocation(
+        id=str(uuid4()),
+        service=service,
+        request=request,
+        as_of=as_of,
+        state=state,
+        response=Response() if withheld else Response(cards=cards),
+        assessments=assessments,
+        held_back=tuple(cards) if withheld else (),
+        withheld=withheld,
+        availability=gathered.availability,
+        dropped=gathered.record.dropped,
+    )
+
+
+def _cards(
+    service: Service, request: HookRequest, gathered: Gathered, assessments: Sequence[Assessment], policy: Policy
+) -> Sequence[Card]:
+    sees_unverified = policy.is_in_pilot(service, request.context.user)
+    shown = assessments if sees_unverified else tuple(map(without_unverified, assessments))
+    moment = Moment(
+        request=request,
+        record=gathered.record,
+        site=policy.site,
+        page=f"{policy.base_url}/services/{service.id}",
+        shows_unverified=sees_unverified,
+    )
+    return tuple(policy.marked(card) for card in service.present(shown, moment))
+
+
+def _why_withheld(service: Service, request: HookRequest, state: ReleaseState, policy: Policy) -> str | None:
+    if state is ReleaseState.SHADOW:
+        return "shadow"
+    if not policy.is_shown_to(service, request.context.user):
+        return "not in the pilot"
+    return None

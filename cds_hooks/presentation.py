@@ -1,0 +1,163 @@
+"""Words that every card shares: inputs with dates, what is missing, where it comes from, why one may override."""
+
+from collections.abc import Iterable, Sequence
+
+from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, Link, SelectionBehavior, Source, Suggestion
+from cds_hooks.protocol.markdown import plain
+from cds_hooks.service import Moment
+from fhir_client.codes import Code
+from fhir_client.drafting import service_request
+from fhir_client.times import Interval
+from models.assessment import Gap, Input, Missing, ModelReference, Reading, Value
+
+SUMMARY_LIMIT = 139 - len("DEMONSTRATION: ")  # CARD-2: fewer than 140 characters, with the mark of a demonstration
+
+_REASONS = "urn:chartside:override-reason"
+# The first four hold for the quiet rule, the last does not (design/contract.md, section 4, Quiet).
+OVERRIDE_REASONS = (
+    Coding("aware-will-monitor", _REASONS, "Aware, will monitor"),
+    Coding("tolerated", _REASONS, "Tolerated by this patient"),
+    Coding("benefit-outweighs", _REASONS, "Benefit outweighs the risk"),
+    Coding("not-applicable", _REASONS, "Does not apply to this patient"),
+    Coding("data-wrong", _REASONS, "The data shown are wrong"),
+)
+
+# UCUM is for machines; these are the same units as people write them.
+_PRINTED = {
+    "mm[Hg]": "mmHg",
+    "mL/min/{1.73_m2}": "mL/min/1.73 m²",
+    "kg/m2": "kg/m²",
+    "Cel": "°C",
+    "a": "years",
+}
+
+JUDGEMENT = "Supports, does not replace, clinical judgement."
+
+
+def percent(probability: float) -> str:
+    """Print a probability (0 to 1) as percent with one decimal."""
+    return f"{probability * 100:.1f}%"
+
+
+def number(value: float) -> str:
+    """Print a measured number with at most two decimals and no trailing zeros."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def value_with_unit(value: Value, unit: str) -> str:
+    """Print a value as people write it; text is made inert, since it may come from the chart."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return plain(value)
+    printed = _PRINTED.get(unit, unit)
+    if not printed:
+        return number(value)
+    return f"{number(value)}{printed}" if printed == "%" else f"{number(value)} {printed}"
+
+
+def day(at: Interval | None) -> str:
+    """Print the date of a fact, as precise as it was sent."""
+    return plain(at.text[:10]) if at is not None and at.text else "no date"
+
+
+def minute(at: Interval | None) -> str:
+    """Print date and time of a fact to the minute, for what changes within the day."""
+    if at is None or not at.text:
+        return "no time"
+    return plain(at.text[:16].replace("T", " "))
+
+
+def inputs_table(inputs: Iterable[Input], *, timed: bool = False) -> str:
+    """Tabulate every input with value and date, and the ones that are missing with the reason."""
+    rows = ["| Input | Value | Date |", "| --- | --- | --- |"]
+    for item in inputs:
+        when = (minute if timed else day)(item.reading.at) if item.reading.at is not None else ""
+        rows.append(f"| {item.label} | {_cell(item)} | {when} |")
+    return "\n".join(rows)
+
+
+def _cell(item: Input) -> str:
+    reading = item.reading
+    if isinstance(reading, Missing):
+        return f"missing: {reason(reading)}"
+    shown = value_with_unit(reading.value, item.unit)
+    return f"{shown} ({plain(reading.note)})" if reading.note else shown
+
+
+def reason(missing: Missing) -> str:
+    """Say why an input has no usable value."""
+    return f"{missing.gap.value}, {plain(missing.note)}" if missing.note else missing.gap.value
+
+
+def missing_names(missing: Sequence[Input], *, limit: int) -> str:
+    """Name what is missing in at most `limit` characters: as many as fit, then how many more."""
+    names = [item.label[:1].lower() + item.label[1:] if item.label[1:2].islower() else item.label for item in missing]
+    for count in range(len(names), 0, -1):
+        rest = len(names) - count
+        text = ", ".join(names[:count]) + (f" and {rest} more" if rest else "")
+        if len(text) <= limit:
+            return text
+    return f"{len(names)} inputs"
+
+
+def notes_list(notes: Iterable[str]) -> str:
+    """List notes, one line each; empty without notes."""
+    return "\n".join(f"- {plain(note)}" for note in notes)
+
+
+def read_inputs(inputs: Iterable[Input]) -> tuple[Input, ...]:
+    """Give the inputs that have a value."""
+    return tuple(item for item in inputs if isinstance(item.reading, Reading))
+
+
+def is_silent(missing: Iterable[Input]) -> bool:
+    """Tell whether nobody at the bedside can supply what is missing: the site has not set it."""
+    return any(isinstance(item.reading, Missing) and item.reading.gap is Gap.NOT_CONFIGURED for item in missing)
+
+
+def footer(model: ModelReference, derived_in: str, threshold: str = "") -> str:
+    """Close a detail: model and version, whom it was made from, the threshold and who set it."""
+    lines = [f"Model {model.id} {model.version}. {derived_in}", threshold, JUDGEMENT]
+    return "\n\n".join(line for line in lines if line)
+
+
+def detail(*parts: str) -> str:
+    """Join the parts of a detail, empty ones left out."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def test_order(moment: Moment, code: Code, display: str, *, why: str) -> Suggestion:
+    """Suggest to order a test: one new ServiceRequest, nothing preselected."""
+    order = service_request(
+        code,
+        display,
+        patient_id=moment.request.context.patient_id,
+        encounter_id=moment.request.context.encounter_id,
+        reason_text=why,
+    )
+    return Suggestion(f"Order {display}", actions=(CreateAction(f"Order {display}", order),))
+
+
+def card(  # noqa: PLR0913 - a card has this many parts
+    moment: Moment,
+    summary: str,
+    *,
+    indicator: Indicator,
+    source: Source,
+    body: str,
+    suggestions: Sequence[Suggestion] = (),
+    unverified: bool = False,
+) -> Card:
+    """Build a card with what all of ours have: override reasons and a link to the documentation of its models."""
+    marked = f"PILOT, not fully verified: {summary}" if unverified else summary
+    return Card(
+        marked,
+        indicator=indicator,
+        source=source,
+        detail=body,
+        suggestions=tuple(suggestions),
+        selection_behavior=SelectionBehavior.ANY if len(suggestions) > 1 else SelectionBehavior.AT_MOST_ONE if suggestions else None,
+        links=(Link("About this service and its models", moment.page, loopback_origin=moment.page_origin),),
+        override_reasons=OVERRIDE_REASONS,
+    )
