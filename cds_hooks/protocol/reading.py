@@ -15,7 +15,7 @@ from cds_hooks.errors import Fault, MalformedRequest
 JsonObject: TypeAlias = Mapping[str, Any]
 
 NOTHING: JsonObject = {}
-LONGEST_ID = 1000  # CTX-4 forbids FHIR's limit of 64; this one only keeps a megabyte out of the journal's columns
+MOST_LISTED = 100  # every fault is listed, yet a body of a million wrong entries may not become an answer of as many
 
 
 @dataclass(slots=True)
@@ -28,18 +28,25 @@ class Problems:
 
     def fault(self, code: str, text: str, place: str | None = None) -> None:
         """Note what no mode lets pass."""
-        self.faults.append(Fault(code, text, place))
+        _keep(self.faults, Fault(code, text, place))
 
     def breach(self, code: str, text: str, place: str | None = None) -> None:
         """Note what strict mode refuses and lenient mode tolerates."""
         if self.strict:
-            self.faults.append(Fault(code, text, place))
+            self.fault(code, text, place)
         else:
             self.warn(code, text, place)
 
     def warn(self, code: str, text: str, place: str | None = None) -> None:
         """Note what both modes tolerate."""
-        self.warnings.append(Fault(code, text, place, severity="warning"))
+        _keep(self.warnings, Fault(code, text, place, severity="warning"))
+
+
+def _keep(found: list[Fault], fault: Fault) -> None:
+    if len(found) < MOST_LISTED:
+        found.append(fault)
+    elif len(found) == MOST_LISTED:
+        found.append(Fault("too-long", "there are more; the first hundred are listed", severity=fault.severity))
 
 
 def read_object(body: bytes) -> JsonObject:
@@ -102,15 +109,15 @@ class Members:
         value = self.given(name)
         return None if value is None else self._string(value, name)
 
-    def object(self, name: str) -> JsonObject:
+    def mapping(self, name: str) -> JsonObject:
         """A required object."""
         value = self.required(name)
-        return NOTHING if value is None else self._object(value, name)
+        return NOTHING if value is None else self._mapping(value, name)
 
-    def optional_object(self, name: str) -> JsonObject | None:
+    def optional_mapping(self, name: str) -> JsonObject | None:
         """An optional object."""
         value = self.given(name)
-        return None if value is None else self._object(value, name)
+        return None if value is None else self._mapping(value, name)
 
     def _string(self, value: object, name: str) -> str:
         if isinstance(value, str):
@@ -118,7 +125,7 @@ class Members:
         self.problems.fault("structure", "must be a string", self.at(name))
         return ""
 
-    def _object(self, value: object, name: str) -> JsonObject:
+    def _mapping(self, value: object, name: str) -> JsonObject:
         if isinstance(value, dict):
             return value
         self.problems.fault("structure", "must be an object", self.at(name))
