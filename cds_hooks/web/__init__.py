@@ -1,1 +1,1 @@
-"""TODO."""
+"""The edge: the only room that knows Flask."""
