@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final, Literal, get_args
 from urllib.parse import quote
 
@@ -95,7 +96,7 @@ class Call:
     @property
     def cards(self) -> list[dict[str, Any]]:
         """The cards of a good answer."""
-        found = self.response.get("cards") if self.status == 200 and isinstance(self.response, dict) else None
+        found = self.response.get("cards") if self.status == HTTPStatus.OK and isinstance(self.response, dict) else None
         return found if isinstance(found, list) else []
 
 
@@ -129,7 +130,7 @@ class CdsClient:
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise NoServices("discovery is not what CDS Hooks describes") from error
 
-    def call(self, service: ServiceEntry, moment: Moment, faults: Faults = Faults()) -> Call:  # noqa: B008 - frozen
+    def call(self, service: ServiceEntry, moment: Moment, faults: Faults = Faults()) -> Call:
         """Fire the service's hook once; a failure is part of the result."""
         token = self._grants.issue(Grant(moment.patient, faults.server)) if self._grants else None
         try:

@@ -1,5 +1,6 @@
 """Where the EHR's charts come from: its own memory, or a FHIR server elsewhere."""
 
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -56,7 +57,7 @@ class RemoteCharts:
             answer = self._http.get(url, headers={"Accept": "application/fhir+json"}, timeout=_TIMEOUT_SECONDS)
         except requests.RequestException as error:
             raise Refused(503, "transient", "The FHIR server cannot be reached.") from error
-        if answer.status_code != 200:
+        if answer.status_code != HTTPStatus.OK:
             raise Refused(answer.status_code, "processing", "The FHIR server refused.")
         try:
             found = answer.json()

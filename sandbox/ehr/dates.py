@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 _DATE: Final = re.compile(
@@ -25,6 +26,7 @@ class Interval:
         return self.start <= other.start and other.end <= self.end
 
 
+@lru_cache(maxsize=65_536)
 def interval_of(text: str) -> Interval | None:
     """Read a FHIR date, dateTime or instant; None for anything else. Without an offset it is read as UTC."""
     found = _DATE.fullmatch(text)

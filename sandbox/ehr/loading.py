@@ -115,9 +115,7 @@ def pointed(value: Any, targets: dict[str, str]) -> Any:
     """Copy `value` with each `reference` that is a key of `targets` replaced."""
     if isinstance(value, dict):
         return {
-            key: targets.get(inner, inner)
-            if key == "reference" and isinstance(inner, str)
-            else pointed(inner, targets)
+            key: targets.get(inner, inner) if key == "reference" and isinstance(inner, str) else pointed(inner, targets)
             for key, inner in value.items()
         }
     if isinstance(value, list):

@@ -34,7 +34,11 @@ def _reference(*paths: str) -> Parameter:
 _STATUS: Final = {"status": _token("status")}
 _CODED: Final = {"code": _token("code"), "category": _token("category"), **_STATUS}
 _ENCOUNTER: Final = {"encounter": _reference("encounter")}
-_EVERYWHERE: Final = {"_id": _token("id"), "_lastUpdated": _date("meta.lastUpdated"), "identifier": _token("identifier")}
+_EVERYWHERE: Final = {
+    "_id": _token("id"),
+    "_lastUpdated": _date("meta.lastUpdated"),
+    "identifier": _token("identifier"),
+}
 # Whose chart a resource is in. Both names are accepted where R4 has only one of them: EHRs do the same.
 _WHOSE: Final = _reference("subject", "patient", "beneficiary", "for", "individual")
 _OF_A_PATIENT: Final = {"patient": _WHOSE, "subject": _WHOSE}

@@ -13,8 +13,11 @@ from sandbox.ehr.dates import interval_of, shifted
 # The elements of R4 that hold a date, dateTime or instant. By name and not by looks: a code, an id or a text may
 # look like a year, and none of them may move.
 _ELEMENTS: Final = frozenset(
-    "authored authoredOn birthDate created date effective end event issued lastModified lastOccurrence lastUpdated"
-    " received receivedOn receivedTime recorded sent start started timestamp whenHandedOver whenPrepared".split(),
+    {
+        *("authored", "authoredOn", "birthDate", "created", "date", "effective", "end", "event", "issued"),
+        *("lastModified", "lastOccurrence", "lastUpdated", "received", "receivedOn", "receivedTime", "recorded"),
+        *("sent", "start", "started", "time", "timestamp", "whenHandedOver", "whenPrepared"),
+    },
 )
 _ENDINGS: Final = ("Date", "DateTime", "Instant")
 # What tells when care happened, for bundles without an encounter.

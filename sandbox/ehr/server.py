@@ -113,9 +113,10 @@ class FhirServer:
 
     def _batched(self, entry: Any, grant: Grant | None) -> dict[str, Any]:
         request = entry.get("request", {}) if isinstance(entry, dict) else {}
+        if request.get("method") != "GET" or not isinstance(request.get("url"), str):
+            refused = Refused(405, "not-supported", "A batch may hold GET entries only.")
+            return {"response": {"status": str(refused.status), "outcome": refused.outcome()}}
         try:
-            if request.get("method") != "GET" or not isinstance(request.get("url"), str):
-                raise Refused(405, "not-supported", "A batch may hold GET entries only.")
             return {"resource": self.ask(request["url"], grant=grant), "response": {"status": "200 OK"}}
         except Refused as refused:
             return {"response": {"status": str(refused.status), "outcome": refused.outcome()}}
