@@ -18,7 +18,7 @@ from cds_hooks.protocol.scopes import Scope, parse_scopes
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOLERATED_INSTANCE = re.compile(r"[\x21-\x7e]{1,255}")
-_BASE_URL = re.compile(r"(?i:https?)://[^\s/?#@\\]+(?:/[^\s?#\\]*)?", re.ASCII)
+_BASE_URL = re.compile(r"(?i:https?)://[^\x00-\x20\x7f/?#@\\]+(?:/[^\x00-\x20\x7f?#\\]*)?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # it becomes a header
 
 
