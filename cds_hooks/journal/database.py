@@ -1,0 +1,78 @@
+"""The journal's database: SQLite for one machine, PostgreSQL for several; brought to the newest shape under a lock."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+BUSY_MS = 5000  # how long a writer waits for another one before the call is answered with 503
+READING = "chartside_reading"
+_MIGRATION_LOCK = 0x43485254  # any constant: advisory locks are named by number
+
+
+def open_database(url: str) -> Engine:
+    """Give an engine for the journal; nothing is touched until it is used."""
+    sqlite = make_url(url).get_backend_name() == "sqlite"
+    engine = create_engine(
+        url,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        pool_pre_ping=not sqlite,
+    )
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def where(url: str) -> str:
+    """Say where the journal lies, without a password."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return str(Path(str(parsed.database)).resolve())
+    return parsed.render_as_string(hide_password=True)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to the newest shape; whoever else tries at the same moment waits and then finds it done."""
+    with as_file(files("cds_hooks.journal") / "migrations") as scripts, engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config = _config(scripts)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the tables have the shape that this version writes."""
+    with as_file(files("cds_hooks.journal") / "migrations") as scripts:
+        newest = ScriptDirectory.from_config(_config(scripts)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == newest
+
+
+def _config(scripts: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's own transaction handling begins late and, before 3.12, never around DDL; `_begin_sqlite` does it instead.
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later fails at once, without waiting, if another wrote
+    # in between (SQLITE_BUSY_SNAPSHOT).
+    reads = connection.get_execution_options().get(READING)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

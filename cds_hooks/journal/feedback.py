@@ -1,0 +1,211 @@
+"""What became of the cards: feedback is appended, an entry sent twice is kept once, and it can be read back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, Select, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cds_hooks.journal.audit import Caller, Journal
+from cds_hooks.journal.tables import cards, feedback, invocations, suggestions, unclaimed_feedback
+from cds_hooks.protocol.feedback import CardFeedback
+
+UNKNOWN_CARD = "unknown card"
+OTHER_CLIENT = "card of another client"
+FOREIGN_SUGGESTION = "a suggestion is not of this card"  # FB-6
+OTHER_SERVICE = "sent to another service than the card's"
+LONGEST_STRANGE_ID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How many entries were new, how many were kept already, and how many named no card of the caller's."""
+
+    stored: int = 0
+    repeated: int = 0
+    unclaimed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFeedback:
+    """One entry as it was recorded."""
+
+    card: str
+    outcome: str
+    accepted_suggestions: tuple[str, ...]
+    reason_system: str | None
+    reason_code: str | None
+    comment: str | None
+    outcome_at: datetime
+    received_at: datetime
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A card that a user rejected: which finding of which service, when, and with which reason of the card's."""
+
+    service: str
+    card: str
+    summary: str
+    topic: str | None
+    encounter: str | None
+    reason_system: str | None
+    reason_code: str | None
+    outcome_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    issuer: str
+    tenant: str | None
+    service: str
+    suggestions: frozenset[str]
+
+
+def record_feedback(
+    journal: Journal,
+    entries: Sequence[CardFeedback],
+    *,
+    service: str,
+    caller: Caller,
+    received_at: datetime,
+    correlation: str,
+) -> Received:
+    """Write down a whole message or nothing of it (FB-17).
+
+    Raises:
+        NotRecorded: it could not be written; sending it again is safe.
+    """
+
+    def write(connection: Connection) -> Received:
+        known = _known_cards(connection, {entry.card_uuid for entry in entries})
+        counts = {"stored": 0, "repeated": 0, "unclaimed": 0}
+        for entry in entries:
+            about = {"received_at": received_at, "correlation": correlation}
+            card = known.get(entry.card_uuid)
+            if card is None or (card.issuer, card.tenant) != (caller.issuer, caller.tenant):
+                cause = UNKNOWN_CARD if card is None else OTHER_CLIENT
+                _add_once(connection, unclaimed_feedback, {**_unclaimed(entry, service, caller, cause), **about})
+                counts["unclaimed"] += 1
+            elif _add_once(connection, feedback, {**_claimed(entry, service, card), **about}):
+                counts["stored"] += 1
+            else:
+                counts["repeated"] += 1
+        return Received(**counts)
+
+    return journal.write(write) if entries else Received()
+
+
+def feedback_of(journal: Journal, card_uuid: str) -> tuple[RecordedFeedback, ...]:
+    """Give all that was reported of a card, in the order in which it came."""
+    query = select(feedback).where(feedback.c.card == card_uuid).order_by(feedback.c.id)
+    return tuple(map(_recorded, _rows(journal, query)))
+
+
+def overrides_of(journal: Journal, *, patient: str, user: str, caller: Caller) -> tuple[Override, ...]:
+    """Give the cards about a patient that a user rejected, newest first."""
+    query = (
+        select(
+            invocations.c.service,
+            cards.c.uuid.label("card"),
+            cards.c.summary,
+            cards.c.topic,
+            invocations.c.encounter,
+            feedback.c.reason_system,
+            feedback.c.reason_code,
+            feedback.c.outcome_at,
+        )
+        .join_from(feedback, cards, feedback.c.card == cards.c.uuid)
+        .join(invocations, cards.c.invocation == invocations.c.id)
+        .where(
+            invocations.c.patient == patient,
+            invocations.c.user == user,
+            invocations.c.issuer == caller.issuer,
+            invocations.c.tenant.is_(None) if caller.tenant is None else invocations.c.tenant == caller.tenant,
+            feedback.c.outcome == "overridden",
+        )
+        .order_by(feedback.c.outcome_at.desc(), feedback.c.id.desc())
+    )
+    return tuple(Override(**row._mapping) for row in _rows(journal, query))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _rows(journal: Journal, query: Select[Any]) -> Sequence[Row[Any]]:
+    return journal.read(lambda connection: connection.execute(query).all())
+
+
+def _recorded(row: Row[Any]) -> RecordedFeedback:
+    return RecordedFeedback(
+        card=row.card,
+        outcome=row.outcome,
+        accepted_suggestions=tuple(row.accepted_suggestions),
+        reason_system=row.reason_system,
+        reason_code=row.reason_code,
+        comment=row.comment,
+        outcome_at=row.outcome_at,
+        received_at=row.received_at,
+        flags=tuple(row.flags),
+    )
+
+
+def _known_cards(connection: Connection, uuids: set[str]) -> Mapping[str, _Card]:
+    owners = (
+        select(cards.c.uuid, invocations.c.issuer, invocations.c.tenant, invocations.c.service)
+        .join_from(cards, invocations, cards.c.invocation == invocations.c.id)
+        .where(cards.c.uuid.in_(uuids), cards.c.shown)
+    )
+    named: dict[str, set[str]] = {}
+    for row in connection.execute(select(suggestions.c.card, suggestions.c.uuid).where(suggestions.c.card.in_(uuids))):
+        named.setdefault(row.card, set()).add(row.uuid)
+    return {
+        row.uuid: _Card(row.issuer, row.tenant, row.service, frozenset(named.get(row.uuid, ())))
+        for row in connection.execute(owners)
+    }
+
+
+def _claimed(entry: CardFeedback, service: str, card: _Card) -> dict[str, Any]:
+    why = entry.override_reason
+    reason = None if why is None else why.reason
+    flags = list(entry.flags)
+    if not set(entry.accepted_suggestions) <= card.suggestions:
+        flags.append(FOREIGN_SUGGESTION)
+    if service != card.service:
+        flags.append(OTHER_SERVICE)
+    return {
+        "digest": _digest(entry),
+        "card": entry.card_uuid,
+        "outcome": entry.outcome.value,
+        "accepted_suggestions": list(entry.accepted_suggestions),
+        "reason_system": None if reason is None else reason.system,
+        "reason_code": None if reason is None else reason.code,
+        "reason_display": None if reason is None else reason.display,
+        "comment": None if why is None else why.user_comment,
+        "outcome_at": entry.outcome_timestamp,
+        "flags": flags,
+    }
+
+
+def _unclaimed(entry: CardFeedback, service: str, caller: Caller, cause: str) -> dict[str, Any]:
+    return {
+        "digest": _digest(entry, caller.issuer, caller.tenant),
+        "card": entry.card_uuid[:LONGEST_STRANGE_ID],
+        "service": service,
+        "issuer": caller.issuer,
+        "tenant": caller.tenant,
+        "cause": cause,
+    }
+
+
+def _add_once(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless one with its digest is there, and tell whether it was new."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
+    return connection.execute(statement, row).rowcount == 1
+
+
+def _digest(entry: CardFeedback, *also: str | None) -> str:
+    return sha256(orjson.dumps([*also, entry.key], default=str)).hexdigest()
