@@ -34,7 +34,7 @@ class Invocation:
     assessments: tuple[Assessment, ...] = ()
     held_back: tuple[Card, ...] = ()
     withheld: str | None = None
-    availability: Mapping[str, Availability] = field(default=_NOTHING_ASKED)
+    availability: Mapping[str, Availability] = field(default_factory=lambda: _NOTHING_ASKED)
     dropped: Dropped = Dropped()
 
 

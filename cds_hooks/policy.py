@@ -59,8 +59,8 @@ class Policy:
     """The decisions of one site. `pilots` are user references (`Practitioner/12`) by service id."""
 
     site: Site = field(default_factory=Site)
-    ceilings: Mapping[str, ReleaseState] = field(default=_NO_CEILINGS)
-    pilots: Mapping[str, frozenset[str]] = field(default=_NO_PILOTS)
+    ceilings: Mapping[str, ReleaseState] = field(default_factory=lambda: _NO_CEILINGS)
+    pilots: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NO_PILOTS)
     remember_overrides: bool = True
     demonstration: bool = False
     base_url: str = "http://127.0.0.1:8000"

@@ -24,8 +24,8 @@ class SiteFile:
 
     site: Site = field(default_factory=Site)
     demonstration: bool = False
-    ceilings: Mapping[str, ReleaseState] = field(default=_NO_RELEASES)
-    pilots: Mapping[str, frozenset[str]] = field(default=_NO_PILOTS)
+    ceilings: Mapping[str, ReleaseState] = field(default_factory=lambda: _NO_RELEASES)
+    pilots: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NO_PILOTS)
     remember_overrides: bool = True
 
     @property
