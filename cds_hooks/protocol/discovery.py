@@ -20,7 +20,7 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryEntry:
-    """One service at one hook. `hook_version` is the published one; it is not advertised where the library is unsure."""
+    """One service at one hook. `hook_version` is the published one; it is left out where the library is unsure."""
 
     id: str
     hook: Hook

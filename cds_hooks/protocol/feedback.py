@@ -155,10 +155,11 @@ class _Entry:
 
     def _accepted_suggestions(self, outcome: Outcome | None) -> tuple[str, ...]:
         name = "acceptedSuggestions"
-        value = self.members.json.get(name)
+        accepted = outcome is Outcome.ACCEPTED
+        value = self.members.json.get(name) if accepted else self.members.given(name)
         place = self.members.at(name)
         if is_blank(value):
-            if outcome is Outcome.ACCEPTED:
+            if accepted:
                 self._tolerate(Flag.NO_SUGGESTIONS, "required", "required when a card is accepted", place)
             return ()
         if not isinstance(value, list):

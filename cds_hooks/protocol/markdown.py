@@ -10,35 +10,41 @@ import unicodedata
 
 _LOOKALIKES = str.maketrans(
     {
-        "<": "‹",
-        ">": "›",
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
         "[": "(",
         "]": ")",
         "`": "'",
-        "*": "∗",
-        "~": "∼",
-        "|": "¦",
-        "\\": "⧵",
+        "*": "\N{ASTERISK OPERATOR}",
+        "~": "\N{TILDE OPERATOR}",
+        "|": "\N{BROKEN BAR}",
+        "\\": "\N{REVERSE SOLIDUS OPERATOR}",
         "@": "(at)",  # an e-mail address becomes a link by itself
     }
 )
-_SCHEME = re.compile(r"://")
-_WWW = re.compile(r"(?i)\bwww\.")
+_WWW = re.compile(r"(?i)www\.")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 # An underscore inside a word is only an underscore; at its edge it begins or ends emphasis.
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-# At the start of a line these are a heading, a list, a quotation or a rule.
-_BLOCK_MARKER = re.compile(r"^(?:(?:[#+=-]+(?=\s|$))|(?:(?<=^)\d{1,9}(?P<stop>[.)])(?=\s|$)))")
+# At the start of a line these are a heading, a list, or a rule.
+_BLOCK_MARKER = re.compile(r"(?:[#+=-]+|(\d{1,9})[.)])(?=\s|$)")
 
 
 def plain(text: str, *, limit: int = 200) -> str:
-    """The text as one line of at most `limit` characters that means nothing to markdown or HTML; may be empty."""
-    text = _one_line(text[: 4 * limit])
-    text = _ENTITY.sub("＆", text.translate(_LOOKALIKES))
-    text = _WWW.sub("www ", _SCHEME.sub(": ", text))
-    text = _EDGE_UNDERSCORE.sub("＿", text)
-    text = _BLOCK_MARKER.sub(_without_marker, text).strip()
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+    """The text as one line of at most `limit` UTF-16 units that means nothing to markdown or HTML; may be empty."""
+    text = _one_line(text[: 4 * limit]).translate(_LOOKALIKES)
+    text = _ENTITY.sub("\N{FULLWIDTH AMPERSAND}", text)
+    text = _WWW.sub("www ", text.replace("://", ": "))
+    text = _EDGE_UNDERSCORE.sub("\N{FULLWIDTH LOW LINE}", text)
+    return shorten(_without_block_marker(text), limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, cut with an ellipsis if it has more than `limit` UTF-16 units, in which many clients count."""
+    units = text.encode("utf-16-le", "ignore")
+    if len(units) <= 2 * limit:
+        return text
+    return units[: 2 * (limit - 1)].decode("utf-16-le", "ignore").rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _one_line(text: str) -> str:
@@ -52,5 +58,9 @@ def _replacement(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else " "
 
 
-def _without_marker(match: re.Match[str]) -> str:
-    return match.group().rstrip(".)#+=-")
+def _without_block_marker(text: str) -> str:
+    while (match := _BLOCK_MARKER.match(text)) is not None:
+        if match.group(1) is not None:  # a number stays, without the stop that makes it a list
+            return match.group(1) + text[match.end() :]
+        text = text[match.end() :].lstrip()
+    return text
