@@ -58,7 +58,7 @@ def test_a_module_is_short_or_says_why_it_is_long() -> None:
     ("what", "line"),
     [
         ("an absolute path of somebody's machine", "see " + "/" + "home/ada/notes"),
-        ("work that was put off", "# " + "TODO" + ": later"),
+        ("work that was put off", "# " + "TO" + "DO: later"),
         ("a package registry's host", "https://" + "pypi" + ".org/simple"),
     ],
 )
