@@ -50,8 +50,8 @@ tests: $(TEST)
 test-browser: $(TEST)
 	$(BIN)/python -m pytest -m browser
 
-bench: $(TEST)
-	$(BIN)/python -m pytest -m bench -s
+bench: $(RUN)
+	$(BIN)/python -m tools.bench
 
 conformance: $(TEST)
 	$(BIN)/python -m tools.conformance

@@ -39,10 +39,8 @@ def _commands() -> list[tuple[str, str]]:
     return list(found.items())
 
 
-@pytest.mark.parametrize(("command", "output"), _commands())
+@pytest.mark.parametrize(("command", "output"), [shown for shown in _commands() if shown[0] not in NOT_RUN])
 def test_a_command_runs_as_shown(command: str, output: str) -> None:
-    if command in NOT_RUN:
-        pytest.skip(NOT_RUN[command])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-c", command],
