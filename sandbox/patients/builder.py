@@ -1,0 +1,232 @@
+"""Writes a story down as FHIR R4 resources."""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from sandbox.patients.stories import Medication, Order, Problem, Reading, Stay, Story, VitalSigns, before
+
+Resource = dict[str, Any]
+
+LOINC: Final = "http://loinc.org"
+UCUM: Final = "http://unitsofmeasure.org"
+RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+_SYSTEMS: Final = {"icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm", "snomed": "http://snomed.info/sct"}
+_TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
+DOCTOR: Final = "Practitioner/sandbox-doctor"
+STAFF: Final[tuple[Resource, ...]] = (
+    {
+        "resourceType": "Practitioner",
+        "id": "sandbox-doctor",
+        "name": [{"family": "Zzmarker-Kestrel", "given": ["Robin"], "prefix": ["Dr"]}],
+    },
+    {"resourceType": "Organization", "id": "sandbox-hospital", "name": "Sandbox Hospital"},
+)
+
+
+@cache
+def _vocabulary() -> dict[str, dict[str, Any]]:
+    text = (files("sandbox.patients") / "vocabulary.toml").read_text("utf-8")
+    return dict(tomllib.loads(text)["measure"])
+
+
+def build(story: Story, now: datetime) -> list[Resource]:
+    """Write one patient's chart as it stands at `now`."""
+    resources = [_patient(story, now)]
+    for place, stay in enumerate(story.stays, 1):
+        resources.append(_encounter(story, f"{story.id}-encounter-{place}", stay, now))
+    resources.extend(_condition(story, place, p, now) for place, p in enumerate(story.problems, 1))
+    resources.extend(_medication(story, place, m, now) for place, m in enumerate(story.medications, 1))
+    resources.extend(_order(story, place, o, now) for place, o in enumerate(story.orders, 1))
+    resources.extend(_allergy(story, place, text) for place, text in enumerate(story.allergies, 1))
+    resources.extend(_observations(story, now))
+    return resources
+
+
+def _patient(story: Story, now: datetime) -> Resource:
+    patient: Resource = {
+        "resourceType": "Patient",
+        "id": story.id,
+        "identifier": [{"system": "urn:example:sandbox:mrn", "value": f"ZZ-{story.id}"}],
+        "name": [{"use": "official", "family": story.family, "given": [story.given]}],
+        "gender": story.sex,
+    }
+    if story.age is not None:
+        # A third of a year past the birthday: the age stays what the story says for months to come.
+        born = before(before(now, f"{story.age} years"), "120 days").date().isoformat()
+        patient["birthDate"] = born[:4] if story.born_year_only else born
+    if story.died is not None:
+        patient["deceasedDateTime"] = _instant(before(now, story.died))
+    return patient
+
+
+def _encounter(story: Story, identity: str, stay: Stay, now: datetime) -> Resource:
+    period = {"start": _instant(before(now, stay.began))}
+    if stay.ended is not None:
+        period["end"] = _instant(before(now, stay.ended))
+    return {
+        "resourceType": "Encounter",
+        "id": identity,
+        "status": stay.status,
+        "class": {"system": f"{_TERMINOLOGY}/v3-ActCode", "code": stay.kind},
+        "subject": _subject(story),
+        "participant": [{"individual": {"reference": DOCTOR}}],
+        "serviceProvider": {"reference": "Organization/sandbox-hospital"},
+        "period": period,
+    }
+
+
+def _condition(story: Story, place: int, problem: Problem, now: datetime) -> Resource:
+    since = before(now, problem.since)
+    coding = {"system": _SYSTEMS[problem.system], "code": problem.code, "display": problem.text}
+    condition: Resource = {
+        "resourceType": "Condition",
+        "id": f"{story.id}-condition-{place}",
+        "verificationStatus": _concept(f"{_TERMINOLOGY}/condition-ver-status", problem.verification),
+        "category": [_concept(f"{_TERMINOLOGY}/condition-category", "problem-list-item")],
+        "code": {"coding": [coding], "text": problem.text},
+        "subject": _subject(story),
+        "onsetDateTime": since.date().isoformat(),
+        "recordedDate": since.date().isoformat(),
+    }
+    # con-5: what was entered in error has no clinical status.
+    if problem.verification != "entered-in-error":
+        condition["clinicalStatus"] = _concept(f"{_TERMINOLOGY}/condition-clinical", problem.clinical)
+    return condition
+
+
+def _medication(story: Story, place: int, medication: Medication, now: datetime) -> Resource:
+    concept: dict[str, Any] = {"text": medication.text}
+    if medication.code is not None:
+        concept["coding"] = [{"system": RXNORM, "code": medication.code, "display": medication.text}]
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"{story.id}-medication-{place}",
+        "status": medication.status,
+        "intent": "order",
+        "medicationCodeableConcept": concept,
+        "subject": _subject(story),
+        "authoredOn": _instant(before(now, medication.since)),
+        "requester": {"reference": DOCTOR},
+    }
+
+
+def _order(story: Story, place: int, order: Order, now: datetime) -> Resource:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": f"{story.id}-order-{place}",
+        "status": order.status,
+        "intent": "order",
+        "code": {"coding": [{"system": LOINC, "code": order.code, "display": order.text}], "text": order.text},
+        "subject": _subject(story),
+        "authoredOn": _instant(before(now, order.ago)),
+        "requester": {"reference": DOCTOR},
+    }
+
+
+def _allergy(story: Story, place: int, text: str) -> Resource:
+    return {
+        "resourceType": "AllergyIntolerance",
+        "id": f"{story.id}-allergy-{place}",
+        "clinicalStatus": _concept(f"{_TERMINOLOGY}/allergyintolerance-clinical", "active"),
+        "verificationStatus": _concept(f"{_TERMINOLOGY}/allergyintolerance-verification", "confirmed"),
+        "code": {"text": text},
+        "patient": _subject(story),
+    }
+
+
+def _observations(story: Story, now: datetime) -> Iterator[Resource]:
+    stay = _current_stay(story)
+    place = 0
+    for reading in story.readings:
+        place += 1
+        yield _observation(story, place, _measured(reading), reading.of, before(now, reading.ago), reading.status)
+    for signs in story.vitals:
+        for of, content in _signs(signs):
+            place += 1
+            observation = _observation(story, place, content, of, before(now, signs.ago), "final")
+            yield {**observation, "encounter": {"reference": f"Encounter/{stay}"}} if stay else observation
+    for day in range(story.daily_weights):
+        place += 1
+        weight = _measured(Reading("weight", "1 day", 80 + (day % 7) / 10))
+        yield _observation(story, place, weight, "weight", before(now, f"{day + 1} days"), "final")
+
+
+def _current_stay(story: Story) -> str | None:
+    """Name the encounter in which the rounds of vital signs were taken: the one that goes on."""
+    going_on = [place for place, stay in enumerate(story.stays, 1) if stay.status == "in-progress"]
+    return f"{story.id}-encounter-{going_on[-1]}" if going_on else None
+
+
+def _observation(
+    story: Story, place: int, content: Resource, of: str, at: datetime, status: str
+) -> Resource:  # fmt: skip
+    category = _vocabulary()[of]["category"] if of != "blood-pressure" else "vital-signs"
+    return {
+        "resourceType": "Observation",
+        "id": f"{story.id}-observation-{place}",
+        "status": status,
+        "category": [_concept(f"{_TERMINOLOGY}/observation-category", category)],
+        "subject": _subject(story),
+        "effectiveDateTime": _instant(at),
+        "performer": [{"reference": DOCTOR}],
+        **content,
+    }
+
+
+def _signs(signs: VitalSigns) -> Iterator[tuple[str, Resource]]:
+    """Yield what a round of observations found, the two blood pressures as one panel."""
+    for of, value in (
+        ("respiratory-rate", signs.respiratory_rate),
+        ("spo2", signs.spo2),
+        ("oxygen-flow", signs.oxygen_flow),
+        ("heart-rate", signs.heart_rate),
+        ("temperature", signs.temperature),
+    ):
+        if value is not None:
+            yield of, _measured(Reading(of, signs.ago, value))
+    if signs.consciousness is not None:
+        yield "consciousness", _measured(Reading("consciousness", signs.ago, answer=signs.consciousness))
+    pressures = [("systolic", signs.systolic), ("diastolic", signs.diastolic)]
+    components = [_measured(Reading(of, signs.ago, value)) for of, value in pressures if value is not None]
+    if components:
+        panel = {"system": LOINC, "code": "85354-9", "display": "Blood pressure panel with all children optional"}
+        yield "blood-pressure", {"code": {"coding": [panel], "text": "Blood pressure"}, "component": components}
+
+
+def _measured(reading: Reading) -> Resource:
+    """Write the code and the value of a reading."""
+    term = _vocabulary()[reading.of]
+    code = {"coding": [{"system": LOINC, "code": term["code"], "display": term["display"]}], "text": term["display"]}
+    if reading.absent is not None:
+        return {"code": code, "dataAbsentReason": _concept(f"{_TERMINOLOGY}/data-absent-reason", reading.absent)}
+    if reading.answer is not None:
+        system, answer, display = term["answers"][reading.answer]
+        value = {"coding": [{"system": system, "code": answer, "display": display}], "text": display}
+        return {"code": code, "valueCodeableConcept": value}
+    return {"code": code, "valueQuantity": _quantity(reading, term["unit"])}
+
+
+def _quantity(reading: Reading, usual_unit: str) -> dict[str, Any]:
+    quantity: dict[str, Any] = {"value": reading.value}
+    if reading.comparator is not None:
+        quantity["comparator"] = reading.comparator
+    if reading.unit_text is not None:
+        return {**quantity, "unit": reading.unit_text} if reading.unit_text else quantity
+    unit = reading.unit or usual_unit
+    return {**quantity, "unit": unit, "system": UCUM, "code": unit}
+
+
+def _subject(story: Story) -> dict[str, str]:
+    return {"reference": f"Patient/{story.id}"}
+
+
+def _concept(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")

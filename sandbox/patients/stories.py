@@ -1,0 +1,138 @@
+"""What a story is: one synthetic patient, told in a few lines of TOML with times counted back from now."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any, Final
+
+_AGO: Final = re.compile(r"(\d+) (minute|hour|day|month|year)s?")
+_FOLDER: Final = "stories"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One result. `unit` replaces the usual UCUM unit; `unit_text` leaves a text that is no code, or nothing at all."""
+
+    of: str
+    ago: str
+    value: float | None = None
+    answer: str | None = None
+    status: str = "final"
+    unit: str | None = None
+    unit_text: str | None = None
+    comparator: str | None = None
+    absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VitalSigns:
+    """One round of observations; what is None was not taken."""
+
+    ago: str
+    respiratory_rate: float | None = None
+    spo2: float | None = None
+    oxygen_flow: float | None = None
+    systolic: float | None = None
+    diastolic: float | None = None
+    heart_rate: float | None = None
+    temperature: float | None = None
+    consciousness: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One entry of the problem list, in ICD-10-CM unless it says SNOMED CT."""
+
+    code: str
+    text: str
+    since: str
+    system: str = "icd-10-cm"
+    clinical: str = "active"
+    verification: str = "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Medication:
+    """One medication order; `code` is RxNorm, or None where the chart has a name only."""
+
+    text: str
+    since: str
+    code: str | None = None
+    status: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One encounter; without `ended` it goes on."""
+
+    began: str
+    kind: str = "AMB"
+    ended: str | None = None
+    status: str = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order that is not a medication, coded in LOINC."""
+
+    code: str
+    text: str
+    ago: str
+    status: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One synthetic patient and what the chart is meant to show."""
+
+    id: str
+    story: str
+    family: str
+    given: str
+    sex: str
+    age: int | None
+    born_year_only: bool = False
+    died: str | None = None
+    allergies: tuple[str, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    medications: tuple[Medication, ...] = ()
+    orders: tuple[Order, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    vitals: tuple[VitalSigns, ...] = ()
+    daily_weights: int = field(default=0)
+
+
+def before(now: datetime, ago: str) -> datetime:
+    """Count back from `now`: "20 minutes", "3 hours", "40 days", "6 months" (of 30 days), "4 years"."""
+    found = _AGO.fullmatch(ago)
+    if found is None:
+        raise ValueError("a time in a story reads like `40 days`")
+    count, unit = int(found.group(1)), found.group(2)
+    if unit == "year":
+        # 28 February stands for the 29th, so that every year can be counted back to.
+        day = min(now.day, 28) if now.month == 2 else now.day  # noqa: PLR2004 - February
+        return now.replace(year=now.year - count, day=day)
+    return now - timedelta(**{{"month": "days"}.get(unit, f"{unit}s"): count * (30 if unit == "month" else 1)})
+
+
+def read_stories() -> tuple[Story, ...]:
+    """Read every story file beside this module, in the order of their names."""
+    folder = files("sandbox.patients") / _FOLDER
+    texts = [file.read_text("utf-8") for file in sorted(folder.iterdir(), key=lambda file: file.name)]
+    return tuple(_story(table) for text in texts for table in tomllib.loads(text)["patient"])
+
+
+def _story(table: dict[str, Any]) -> Story:
+    rows = {
+        "stays": Stay,
+        "problems": Problem,
+        "medications": Medication,
+        "orders": Order,
+        "readings": Reading,
+        "vitals": VitalSigns,
+    }
+    typed = {name: tuple(kind(**row) for row in table.get(name, ())) for name, kind in rows.items()}
+    return Story(**{"age": None, **table, "allergies": tuple(table.get("allergies", ())), **typed})
