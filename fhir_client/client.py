@@ -94,9 +94,10 @@ class FhirClient:
             future.result()  # raises errors of ours; those of the server are answers
         return {key: inquiry.answer for key, inquiry in inquiries.items()}
 
-    def resolves(self, reference: str) -> bool:
-        """Tell whether the reference leads to a resource of this server (FHIR-35)."""
-        return self._base.reference(reference) is not None
+    def local(self, reference: str) -> str | None:
+        """Give `Type/id` of a reference that this server resolves, None of one that leads elsewhere (FHIR-35)."""
+        target = self._base.reference(reference)
+        return None if target is None else "/".join(target)
 
     def read(self, reference: str) -> Resource:
         """Read one resource by its reference.

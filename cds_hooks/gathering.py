@@ -1,0 +1,199 @@
+"""From what was prefetched, and what has to be fetched, to one patient's record; nothing else fetches."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import reduce
+from itertools import islice
+
+from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
+from cds_hooks.protocol.requests import HookRequest
+from fhir_client.addresses import admitted, is_test_host
+from fhir_client.answers import Answer, Resource, answer_of, missing, next_link
+from fhir_client.client import Connections, FhirClient
+from fhir_client.errors import Reason
+from fhir_client.questions import Continue, Deadline, Find, Question, Read
+from fhir_client.record import Availability, PatientRecord
+from fhir_client.references import medications_pointed_at
+from fhir_client.search import Search
+
+Connect = Callable[[HookRequest], FhirClient | None]
+"""Gives access to the caller's FHIR server for this call, None where there is none."""
+
+MEDICATIONS_READ = 40  # an order list names few drugs by reference; a longer one stays unresolved beyond these
+
+_WORDS = "the data are neither supplied nor obtainable"
+_CODES = {Reason.DENIED: "forbidden", Reason.NO_ANSWER: "transient", Reason.BUSY: "transient"}
+
+
+class Origin(StrEnum):
+    """Where the answer to a search came from."""
+
+    PREFETCHED = "prefetched"
+    FETCHED = "fetched"
+    BOTH = "both"
+    NONE = "none"
+
+
+_ORIGINS = {
+    (True, False): Origin.PREFETCHED,
+    (False, True): Origin.FETCHED,
+    (True, True): Origin.BOTH,
+    (False, False): Origin.NONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The record, and for each prefetch key how far it was answered, where from, and why not further."""
+
+    record: PatientRecord
+    availability: Mapping[str, Availability]
+    origins: Mapping[str, Origin]
+    reasons: Mapping[str, Reason]
+
+
+def gather(
+    searches: Mapping[str, Search],
+    request: HookRequest,
+    *,
+    required: Collection[str],
+    connect: Connect,
+    as_of: datetime,
+) -> Gathered:
+    """Take what was prefetched, fetch exactly what is missing, all at once, and make the record of it.
+
+    Prefetch keys that no search asked for are not looked at (PRE-17, REQ-13).
+
+    Raises:
+        MalformedRequest: the prefetched Patient is not the patient of the context.
+        DataUnavailable: a required key was neither supplied nor obtainable (PRE-27).
+    """
+    supplied = {key: _supplied(search, request) for key, search in searches.items()}
+    _check_patient(searches, supplied, request.context.patient_id)
+    questions = {key: question for key, (_, question) in supplied.items() if question is not None}
+    client = connect(request) if questions else None
+    fetched = _fetched(questions, client)
+    answers = {key: _whole(answer, fetched.get(key)) for key, (answer, _) in supplied.items()}
+    _check_required(required, answers)
+    availability = {key: answer.availability for key, answer in answers.items()}
+    resources = [resource for answer in answers.values() for resource in answer.resources]
+    resources += _medications(resources, request, client or connect)
+    return Gathered(
+        record=PatientRecord.from_resources(
+            resources,
+            patient_id=request.context.patient_id,
+            as_of=as_of,
+            encounter_id=request.context.encounter_id,
+            availability=availability,
+            drafts=request.context.drafts,
+        ),
+        availability=availability,
+        origins={key: _origin(answer, fetched.get(key)) for key, (answer, _) in supplied.items()},
+        reasons={key: answer.reason for key, answer in answers.items() if answer.reason is not None},
+    )
+
+
+def connector(
+    connections: Connections,
+    *,
+    servers: Collection[str],
+    test_hosts: Collection[str],
+    deadline: Deadline,
+    request_id: str,
+) -> Connect:
+    """Give the access of one call by one CDS client, to the FHIR servers on that client's list (FHIR-70).
+
+    A server without a token is asked only where it is a listed test host (ACC-7). A token is used until it expires.
+    """
+
+    def connect(request: HookRequest) -> FhirClient | None:
+        base = admitted(request.fhir_server or "", servers=servers, test_hosts=test_hosts)
+        access = request.fhir_access
+        if base is None or (access is None and not is_test_host(base, test_hosts)):
+            return None
+        token = None if access is None else access.access_token
+        until = deadline if access is None else deadline.within(access.expires_in)
+        return connections.client(base, token=token, deadline=until, request_id=request_id)
+
+    return connect
+
+
+def _supplied(search: Search, request: HookRequest) -> tuple[Answer | None, Question | None]:
+    """Give what the CDS client says about one key, and what is still to be asked (CDS Hooks, PRE-20 to PRE-30)."""
+    find = Find(search, request.context.patient_id)
+    if search.key not in request.prefetch:
+        return None, find
+    value = request.prefetch[search.key]
+    if value is None:  # the client looked and found nothing
+        return Answer(), None
+    if "resourceType" not in value and isinstance(value.get("resource"), dict):
+        value = value["resource"]  # the wrapper of CDS Hooks drafts before 1.0
+    kind = value.get("resourceType")
+    if kind == "OperationOutcome":  # the client looked and failed: asking again would fail again
+        return missing(Reason.OUTCOME), None
+    if kind == "Bundle":
+        link = next_link(value)
+        return answer_of(value), None if link is None else Continue(link)
+    if kind == search.resource_type:
+        return Answer((value,)), None
+    return None, find
+
+
+def _check_patient(
+    searches: Mapping[str, Search], supplied: Mapping[str, tuple[Answer | None, Question | None]], patient_id: str
+) -> None:
+    """Refuse a Patient who is another (design/contract.md, section 3); rows of another are dropped by the record."""
+    for key, search in searches.items():
+        answer = supplied[key][0]
+        if not search.is_read or answer is None:
+            continue
+        for resource in answer.resources:
+            if resource.get("resourceType") == "Patient" and resource.get("id", patient_id) != patient_id:
+                text = "is another patient than context.patientId"
+                raise MalformedRequest(Fault("business-rule", text, f"prefetch.{key}"))
+
+
+def _fetched(questions: Mapping[str, Question], client: FhirClient | None) -> Mapping[str, Answer]:
+    if client is None:
+        return dict.fromkeys(questions, missing(Reason.NO_ACCESS))
+    return client.ask(questions)
+
+
+def _whole(supplied: Answer | None, fetched: Answer | None) -> Answer:
+    """Put a first page and the pages after it together; a key has at least one of the two."""
+    return reduce(Answer.joined, (part for part in (supplied, fetched) if part is not None))
+
+
+def _origin(supplied: Answer | None, fetched: Answer | None) -> Origin:
+    """Tell whose answer it is; an answer that nobody could give comes from nowhere."""
+    return _ORIGINS[_is_answered(supplied), _is_answered(fetched)]
+
+
+def _is_answered(part: Answer | None) -> bool:
+    return part is not None and part.availability in (Availability.COMPLETE, Availability.PARTIAL)
+
+
+def _check_required(required: Collection[str], answers: Mapping[str, Answer]) -> None:
+    """Refuse to go on without what no assessor can do without; an empty answer is an answer (PRE-28)."""
+    faults = [
+        Fault(_CODES.get(answer.reason, "incomplete"), f"{_WORDS}: {answer.reason}", f"prefetch.{key}")
+        for key, answer in answers.items()
+        if key in required and answer.reason is not None and not _is_answered(answer)
+    ]
+    if faults:
+        raise DataUnavailable(*faults)
+
+
+def _medications(
+    resources: Collection[Resource], request: HookRequest, access: FhirClient | Connect
+) -> tuple[Resource, ...]:
+    """Read the drugs that orders and drafts name by reference; what cannot be read stays unresolved, and says so."""
+    wanted = medications_pointed_at([*resources, *request.context.drafts])
+    client = (access if isinstance(access, FhirClient) else access(request)) if wanted else None
+    if client is None:
+        return ()
+    local = dict.fromkeys(reference for reference in map(client.local, wanted) if reference is not None)
+    answers = client.ask({reference: Read(reference) for reference in islice(local, MEDICATIONS_READ)})
+    return tuple(resource for answer in answers.values() for resource in answer.resources)
