@@ -176,7 +176,7 @@ def _claimed(entry: CardFeedback, service: str, card: _Card) -> dict[str, Any]:
     if service != card.service:
         flags.append(OTHER_SERVICE)
     return {
-        "digest": _digest(entry),
+        "digest": entry.key,
         "card": entry.card_uuid,
         "outcome": entry.outcome.value,
         "accepted_suggestions": list(entry.accepted_suggestions),
@@ -191,7 +191,7 @@ def _claimed(entry: CardFeedback, service: str, card: _Card) -> dict[str, Any]:
 
 def _unclaimed(entry: CardFeedback, service: str, caller: Caller, cause: str) -> dict[str, Any]:
     return {
-        "digest": _digest(entry, caller.issuer, caller.tenant),
+        "digest": sha256(orjson.dumps([caller.issuer, caller.tenant, entry.key])).hexdigest(),
         "card": entry.card_uuid[:LONGEST_STRANGE_ID],
         "service": service,
         "issuer": caller.issuer,
@@ -205,7 +205,3 @@ def _add_once(connection: Connection, table: Table, row: Mapping[str, Any]) -> b
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
     return connection.execute(statement, row).rowcount == 1
-
-
-def _digest(entry: CardFeedback, *also: str | None) -> str:
-    return sha256(orjson.dumps([*also, entry.key], default=str)).hexdigest()

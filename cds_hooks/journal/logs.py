@@ -76,7 +76,7 @@ class Log:
         """Note what somebody may want to look at."""
         self._write("warning", event, fields)
 
-    def error(self, event: str, **fields: Field) -> None:
+    def alarm(self, event: str, **fields: Field) -> None:
         """Note what somebody must look at."""
         self._write("error", event, fields)
 

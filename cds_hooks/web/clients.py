@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from cds_hooks.protocol.cards import ClientProfile
 from cds_hooks.web.tables import Table
+from fhir_client.addresses import BadAddress, Base
 
 ANONYMOUS = "anonymous"  # the one caller while authentication is off
 SPECIFICATIONS = ("1.0", "2.0", "3.0")
@@ -21,8 +22,8 @@ Network = IPv4Network | IPv6Network
 class Client:
     """One CDS client: what it is trusted with, and what may be sent to it.
 
-    `tenants` and `services` are None where any is allowed. `fhir_servers` are base URLs without a closing slash: no
-    other server is ever called on the client's behalf. `test_hosts` are the origins that may be plain http.
+    `tenants` and `services` are None where any is allowed. `fhir_servers` are base addresses: no other server is ever
+    called on the client's behalf. `test_hosts` are the origins that may be plain http.
     """
 
     issuer: str
@@ -42,10 +43,6 @@ class Client:
     private_networks: tuple[Network, ...] = ()
     test_hosts: frozenset[str] = frozenset()
     rate_limit: int | None = None
-
-    def may_reach(self, fhir_server: str) -> bool:
-        """Tell whether the file names this FHIR server for the client."""
-        return fhir_server.rstrip("/") in self.fhir_servers
 
 
 def read_clients(path: Path, *, name: str, faults: list[str]) -> tuple[Client, ...]:
@@ -149,9 +146,17 @@ def _address(table: Table, key: str, test_hosts: frozenset[str]) -> str | None:
 
 def _fhir_servers(table: Table, test_hosts: frozenset[str]) -> frozenset[str]:
     servers = table.texts("fhir_servers") or ()
-    if any(not _is_allowed(url, test_hosts) or "?" in url or "#" in url for url in servers):
+    if not all(_is_base(url) and _is_allowed(url, test_hosts) for url in servers):
         table.fault("fhir_servers", "must be https addresses without a query, or on one of test_hosts")
-    return frozenset(url.rstrip("/") for url in servers)
+    return frozenset(servers)
+
+
+def _is_base(url: str) -> bool:
+    try:
+        Base.parse(url)
+    except BadAddress:
+        return False
+    return True
 
 
 def _origins(table: Table, key: str, *, schemes: Iterable[str], also: frozenset[str] = frozenset()) -> frozenset[str]:

@@ -1,0 +1,104 @@
+"""create_app: everything the edge needs comes in as arguments."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Flask, Response, abort, request
+
+from cds_hooks.catalogue import Catalogue
+from cds_hooks.journal.audit import Journal
+from cds_hooks.journal.logs import Log
+from cds_hooks.web import correlation
+from cds_hooks.web.pages import Pages
+from cds_hooks.web.problems import body_of, place_of, problem_of
+from cds_hooks.web.routes import JSON, HealthRoutes, HookRoutes
+from cds_hooks.web.settings import Settings, is_loopback
+from fhir_client.client import Connections
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def create_app(
+    settings: Settings,
+    *,
+    catalogue: Catalogue,
+    journal: Journal,
+    connections: Connections,
+    log: Log,
+    now: Callable[[], datetime],
+    timer: Callable[[], float],
+) -> Flask:
+    """Make the WSGI application; nothing is opened or written by making it."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    policy = settings.policy
+    hooks = HookRoutes(
+        client=settings.anonymous,
+        catalogue=catalogue,
+        policy=policy,
+        journal=journal,
+        connections=connections,
+        log=log,
+        now=now,
+        timer=timer,
+        deadline_seconds=settings.deadline_ms / 1000,
+    )
+    _add_routes(app, hooks, HealthRoutes(journal), Pages(catalogue, policy))
+    _answer_errors(app, log)
+    app.before_request(correlation.begin)
+    if settings.loopback_only:
+        app.before_request(_refuse_strangers)
+    app.after_request(_finish)
+    return app
+
+
+def _add_routes(app: Flask, hooks: HookRoutes, health: HealthRoutes, pages: Pages) -> None:
+    app.add_url_rule("/cds-services", "discovery", hooks.discover, methods=["GET"])
+    app.add_url_rule("/cds-services/<service_id>", "call", hooks.call, methods=["POST"])
+    app.add_url_rule("/cds-services/<service_id>/feedback", "feedback", hooks.take_feedback, methods=["POST"])
+    app.add_url_rule("/health/live", "live", health.live, methods=["GET"])
+    app.add_url_rule("/health/ready", "ready", health.ready, methods=["GET"])
+    app.add_url_rule("/", "services", pages.services, methods=["GET"])
+    app.add_url_rule("/services/<service_id>", "service", pages.service, methods=["GET"])
+
+
+def _answer_errors(app: Flask, log: Log) -> None:
+    def answer(error: Exception) -> Response:
+        problem = problem_of(error)
+        found = correlation.correlation()
+        codes = sorted({fault.code for fault in problem.faults})
+        if problem.is_ours:
+            cause = error.__cause__ or error
+            log.alarm(
+                "failed",
+                correlation=found,
+                status=problem.status,
+                codes=codes,
+                error=type(cause).__qualname__,
+                place=place_of(error),
+            )
+        else:
+            log.info("refused", correlation=found, status=problem.status, codes=codes)
+        return Response(
+            body_of(problem, found), status=problem.status, content_type=JSON, headers=dict(problem.headers)
+        )
+
+    app.register_error_handler(Exception, answer)
+
+
+def _refuse_strangers() -> None:
+    """Serve this machine alone, whatever the server was bound to; a foreign Host is a page that rebinds its name."""
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    if not is_loopback(request.remote_addr or "") or (host not in _LOCAL_NAMES and not is_loopback(host)):
+        abort(403)
+
+
+def _finish(response: Response) -> Response:
+    headers = response.headers
+    headers[correlation.HEADER] = correlation.correlation()
+    headers["X-Content-Type-Options"] = "nosniff"
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"  # RESP-8, and whatever else nobody said may be kept
+    return response
