@@ -74,8 +74,14 @@ def _statements(path: Path) -> list[ast.stmt]:
 
 
 def _declares_the_model_of_its_folder(path: Path) -> bool:
-    """Whether this is models/<one>/__init__.py, which may hold MODEL and the import it needs."""
-    return path.parent.parent == ROOT / "models"
+    """Whether this is models/<one>/__init__.py and binds MODEL: it may import what that needs."""
+    bound = {name.id for node in _statements(path) for name in ast.walk(node) if isinstance(name, ast.Name)} | {
+        alias.asname or alias.name
+        for node in _statements(path)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return path.parent.parent == ROOT / "models" and "MODEL" in bound
 
 
 def test_an_init_file_holds_a_docstring_and_imports_nothing() -> None:
