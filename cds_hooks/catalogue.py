@@ -100,10 +100,8 @@ def _problems_of(service: Service) -> list[str]:
 
 
 def _own_services() -> list[Service]:
-    found: list[Service] = []
-    for module in pkgutil.iter_modules(services_package.__path__, f"{services_package.__name__}."):
-        found.append(_service_in(module.name, vars(import_module(module.name))))
-    return found
+    modules = pkgutil.iter_modules(services_package.__path__, f"{services_package.__name__}.")
+    return [_service_in(module.name, vars(import_module(module.name))) for module in modules]
 
 
 def _services_of_others() -> list[Service]:

@@ -83,7 +83,7 @@ def _cards(
         request=request,
         record=gathered.record,
         site=policy.site,
-        page=f"{policy.base_url}/services/{service.id}",
+        page=policy.page_of(service),
         shows_unverified=sees_unverified,
     )
     return tuple(policy.marked(card) for card in service.present(shown, moment))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from cds_hooks.protocol.cards import Card
+from cds_hooks.protocol.cards import Card, Link
 from cds_hooks.protocol.hooks import UserId
 from cds_hooks.service import Service
 from models.assessment import Assessed, Assessment, ModelReference
@@ -84,13 +84,20 @@ class Policy:
         state = self.release(service).state
         return state is ReleaseState.LIVE or (state is ReleaseState.PILOT and self.is_in_pilot(service, user))
 
+    def page_of(self, service: Service) -> Link:
+        """Link to the service's documentation: https, or the loopback origin that this installation has."""
+        origin = None if self.base_url.startswith("https:") else self.base_url
+        return Link(
+            "About this service and its models", f"{self.base_url}/services/{service.id}", loopback_origin=origin
+        )
+
     def marked(self, card: Card) -> Card:
         """Mark a card of a demonstration, whose models may be trained on synthetic data, in its summary."""
         return replace(card, summary=f"DEMONSTRATION: {card.summary}") if self.demonstration else card
 
     def is_in_pilot(self, service: Service, user: UserId | None) -> bool:
         """Tell whether the user, as sent, is named in the site's pilot of the service."""
-        return user is not None and str(user) in self.pilots.get(service.id, frozenset())
+        return user is not None and user.reference in self.pilots.get(service.id, frozenset())
 
 
 def without_unverified(assessment: Assessment) -> Assessment:
@@ -108,5 +115,7 @@ def without_unverified(assessment: Assessment) -> Assessment:
 def _release_of(reference: ModelReference, outputs: Sequence[Output]) -> ModelRelease:
     failing = tuple(output for output in outputs if output.unverified)
     state = ReleaseState.PILOT if outputs and len(failing) == len(outputs) else ReleaseState.LIVE
-    reasons = tuple(f"{reference.id} {output.name}: pilot at most ({'; '.join(output.unverified)})" for output in failing)
+    reasons = tuple(
+        f"{reference.id} {output.name}: pilot at most ({'; '.join(output.unverified)})" for output in failing
+    )
     return ModelRelease(reference.id, reference.version, state, reasons)

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
-from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, Link, SelectionBehavior, Source, Suggestion
+from fhir_client.drafting import service_request
+
+from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, SelectionBehavior, Source, Suggestion
 from cds_hooks.protocol.markdown import plain
 from cds_hooks.service import Moment
 from fhir_client.codes import Code
-from fhir_client.drafting import service_request
 from fhir_client.times import Interval
 from models.assessment import Gap, Input, Missing, ModelReference, Reading, Value
 
-SUMMARY_LIMIT = 139 - len("DEMONSTRATION: ")  # CARD-2: fewer than 140 characters, with the mark of a demonstration
+# CARD-2: fewer than 140 characters, with the marks that a site's policy may put before it.
+SUMMARY_LIMIT = 139 - len("DEMONSTRATION: PILOT: ")
 
 _REASONS = "urn:chartside:override-reason"
 # The first four hold for the quiet rule, the last does not (design/contract.md, section 4, Quiet).
@@ -44,6 +46,11 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+def capital(words: str) -> str:
+    """Begin with a capital letter, leaving the rest as it is: abbreviations keep theirs."""
+    return words[:1].upper() + words[1:]
+
+
 def value_with_unit(value: Value, unit: str) -> str:
     """Print a value as people write it; text is made inert, since it may come from the chart."""
     if isinstance(value, bool):
@@ -73,7 +80,7 @@ def inputs_table(inputs: Iterable[Input], *, timed: bool = False) -> str:
     rows = ["| Input | Value | Date |", "| --- | --- | --- |"]
     for item in inputs:
         when = (minute if timed else day)(item.reading.at) if item.reading.at is not None else ""
-        rows.append(f"| {item.label} | {_cell(item)} | {when} |")
+        rows.append(f"| {capital(item.label)} | {_cell(item)} | {when} |")
     return "\n".join(rows)
 
 
@@ -92,7 +99,7 @@ def reason(missing: Missing) -> str:
 
 def missing_names(missing: Sequence[Input], *, limit: int) -> str:
     """Name what is missing in at most `limit` characters: as many as fit, then how many more."""
-    names = [item.label[:1].lower() + item.label[1:] if item.label[1:2].islower() else item.label for item in missing]
+    names = [item.label for item in missing]
     for count in range(len(names), 0, -1):
         rest = len(names) - count
         text = ", ".join(names[:count]) + (f" and {rest} more" if rest else "")
@@ -139,7 +146,7 @@ def test_order(moment: Moment, code: Code, display: str, *, why: str) -> Suggest
     return Suggestion(f"Order {display}", actions=(CreateAction(f"Order {display}", order),))
 
 
-def card(  # noqa: PLR0913 - a card has this many parts
+def card(
     moment: Moment,
     summary: str,
     *,
@@ -150,14 +157,14 @@ def card(  # noqa: PLR0913 - a card has this many parts
     unverified: bool = False,
 ) -> Card:
     """Build a card with what all of ours have: override reasons and a link to the documentation of its models."""
-    marked = f"PILOT, not fully verified: {summary}" if unverified else summary
+    behavior = SelectionBehavior.ANY if len(suggestions) > 1 else SelectionBehavior.AT_MOST_ONE
     return Card(
-        marked,
+        f"PILOT: {summary}" if unverified else summary,
         indicator=indicator,
         source=source,
         detail=body,
         suggestions=tuple(suggestions),
-        selection_behavior=SelectionBehavior.ANY if len(suggestions) > 1 else SelectionBehavior.AT_MOST_ONE if suggestions else None,
-        links=(Link("About this service and its models", moment.page, loopback_origin=moment.page_origin),),
+        selection_behavior=behavior if suggestions else None,
+        links=(moment.page,),
         override_reasons=OVERRIDE_REASONS,
     )

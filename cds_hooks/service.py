@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from cds_hooks.protocol.cards import Card
+from cds_hooks.protocol.cards import Card, Link
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.requests import HookRequest
 from fhir_client.record import PatientRecord
@@ -42,14 +42,14 @@ class Assessor(Protocol):
 class Moment:
     """The moment at which cards are shown: who asked about whom, and where to read more.
 
-    `shows_unverified` is true for users in the service's pilot: what rests on unverified values is shown to them, marked.
-    `page` is the absolute address of the service's documentation page.
+    `shows_unverified` is true for users in the service's pilot, who are shown, marked, what rests on unverified values.
+    `page` links to the service's documentation page.
     """
 
     request: HookRequest
     record: PatientRecord
     site: Site
-    page: str
+    page: Link
     shows_unverified: bool = False
 
 

@@ -70,9 +70,7 @@ def report_features(service: Service, body: bytes) -> int:
     site = Site(kidney_failure_region="other")
 
     def features() -> None:
-        gathered = gather(
-            service.searches, request, required=service.required_keys, connect=lambda _: None, as_of=NOW
-        )
+        gathered = gather(service.searches, request, required=service.required_keys, connect=lambda _: None, as_of=NOW)
         for assessor in service.assessors:
             assessor.assess(gathered.record, site)
 
@@ -137,7 +135,9 @@ def running_servers() -> Iterator[None]:
             [sys.executable, "-m", "cds_hooks.cli", "serve", "--port", str(SERVICE_PORT), *settings],
         ]
         log = (Path(folder) / "servers.log").open("wb")
-        processes = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) for command in commands]  # noqa: S603 - our own servers
+        processes = [
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) for command in commands
+        ]
         try:
             for port, path in ((FLOOR_PORT, "/floor"), (SERVICE_PORT, "/health/ready")):
                 wait_for(port, path)

@@ -53,14 +53,24 @@ def hook_request(service: Service, now: datetime) -> dict[str, Any]:
 
 def _answer(search: Search, observations: int, now: datetime) -> dict[str, Any]:
     if search.is_read:
-        return {"resourceType": "Patient", "id": PATIENT, "gender": "female", "birthDate": "1962-03-14", **_narrative("p")}
+        return {
+            "resourceType": "Patient",
+            "id": PATIENT,
+            "gender": "female",
+            "birthDate": "1962-03-14",
+            **_narrative("p"),
+        }
     if search.resource_type == "Observation":
         rows = list(_observations(search, observations, now))
     else:
         count = COUNTS.get(search.resource_type, 1)
         rows = [_other(search.resource_type, index, now) for index in range(count)]
     entries = [
-        {"fullUrl": f"https://ehr.example/fhir/{row['resourceType']}/{row['id']}", "resource": row, "search": {"mode": "match"}}
+        {
+            "fullUrl": f"https://ehr.example/fhir/{row['resourceType']}/{row['id']}",
+            "resource": row,
+            "search": {"mode": "match"},
+        }
         for row in rows
     ]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
@@ -97,7 +107,10 @@ def _value(code: str) -> dict[str, Any]:
 
 
 def _component(code: str, value: float) -> dict[str, Any]:
-    return {"code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "valueQuantity": _quantity(value, "mm[Hg]")}
+    return {
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "valueQuantity": _quantity(value, "mm[Hg]"),
+    }
 
 
 def _quantity(value: float, unit: str) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""The pipeline: from a hook call to cards, and what keeps cards from being shown."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from cds_hooks.errors import DataUnavailable
+from cds_hooks.invocation import Invocation, invoke
+from cds_hooks.policy import Policy, ReleaseState
+from cds_hooks.protocol.requests import HookRequest
+from cds_hooks.service import Service
+from models.assessment import Assessed, ModelReference
+from models.risk_model import Output
+from tests.builders import a_bundle, a_patient
+from tests.cds_hooks.declared import AnAssessor, a_service
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+DOUBTFUL = Output("risk", "risk", unverified=("S0: ONE-SOURCE",))
+
+
+def a_request(user: str = "Practitioner/1", **members: Any) -> HookRequest:
+    body = {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {"userId": user, "patientId": "p1"},
+        "prefetch": {"patient": a_patient(), "laboratory": a_bundle()},
+        **members,
+    }
+    return HookRequest.from_json(orjson.dumps(body), service_hooks=list(a_service().hooks))
+
+
+def invoked(service: Service, policy: Policy = Policy(), user: str = "Practitioner/1") -> Invocation:
+    return invoke(service, a_request(user), connect=lambda _: None, now=lambda: NOW, policy=policy)
+
+
+def summaries(invocation: Invocation) -> list[str]:
+    return [card.summary for card in invocation.response.cards]
+
+
+def test_a_call_becomes_a_record_an_assessment_and_a_card() -> None:
+    assessor = AnAssessor()
+    invocation = invoked(a_service(assessors=(assessor,)))
+    assert summaries(invocation) == ["risk is 0.25"]
+    assert [record.as_of for record in assessor.seen] == [NOW]
+    assert invocation.assessments == (Assessed(ModelReference("test-model", "1.0.0"), {"risk": 0.25}),)
+    assert invocation.withheld is None
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "assessed"),
+    [
+        (ReleaseState.SHADOW, "shadow", True),
+        (ReleaseState.PILOT, "not in the pilot", True),
+        (ReleaseState.PAUSED, "paused", False),
+    ],
+)
+def test_a_service_that_is_not_live_answers_without_cards(state: ReleaseState, why: str, *, assessed: bool) -> None:
+    invocation = invoked(a_service(), Policy(ceilings={"test-service": state}))
+    assert summaries(invocation) == []
+    assert invocation.withheld == why
+    assert bool(invocation.assessments) is assessed
+    assert len(invocation.held_back) == int(assessed)
+
+
+def test_a_pilot_user_sees_the_cards() -> None:
+    policy = Policy(
+        ceilings={"test-service": ReleaseState.PILOT}, pilots={"test-service": frozenset({"Practitioner/1"})}
+    )
+    assert summaries(invoked(a_service(), policy)) == ["risk is 0.25"]
+
+
+def test_a_patient_opening_the_chart_is_shown_no_clinician_card() -> None:
+    """[PV-2] By default no clinician card is shown to Patient or RelatedPerson users."""
+    assessor = AnAssessor()
+    invocation = invoked(a_service(assessors=(assessor,)), user="Patient/p1")
+    assert summaries(invocation) == []
+    assert invocation.withheld == "patient user"
+    assert assessor.seen == []
+
+
+def test_an_unverified_result_is_shown_in_the_pilot_alone() -> None:
+    says = Assessed(ModelReference("test-model", "1.0.0"), {"risk": 0.25}, unverified={"risk": ("S0: ONE-SOURCE",)})
+    sure = AnAssessor(id="sure")
+    service = a_service(assessors=(AnAssessor(says, outputs=(DOUBTFUL,)), sure))
+    assert summaries(invoked(service)) == ["risk is 0.25"]
+    pilot = Policy(pilots={"test-service": frozenset({"Practitioner/1"})})
+    assert summaries(invoked(service, pilot)) == ["risk is 0.25", "risk is 0.25"]
+
+
+def test_a_demonstration_says_so_first() -> None:
+    assert summaries(invoked(a_service(), Policy(demonstration=True))) == ["DEMONSTRATION: risk is 0.25"]
+
+
+def test_required_data_that_nobody_can_give_end_the_call() -> None:
+    """[PRE-27] Required data neither supplied nor obtainable: 412, naming the key."""
+    request = a_request(prefetch={"laboratory": None})
+    with pytest.raises(DataUnavailable) as caught:
+        invoke(a_service(), request, connect=lambda _: None, now=lambda: NOW, policy=Policy())
+    assert [fault.expression for fault in caught.value.faults] == ["prefetch.patient"]
+
+
+def test_the_same_call_twice_gives_the_same_cards_but_for_their_uuids() -> None:
+    """[HOOK-7, CARD-19, REQ-5] Answers depend on the request: repeated, it gives equal cards."""
+    first, second = invoked(a_service()), invoked(a_service())
+    assert summaries(first) == summaries(second)
+    assert first.response.cards[0].uuid != second.response.cards[0].uuid
+
+
+def test_an_error_of_an_assessor_is_never_an_empty_list_of_cards() -> None:
+    """[RESP-6] An internal failure is never reported as `cards: []`."""
+
+    class Broken(AnAssessor):
+        def assess(self, record: object, site: object) -> Assessed:
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        invoked(a_service(assessors=(Broken(),)))
