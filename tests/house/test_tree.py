@@ -2,6 +2,8 @@
 
 import re
 import subprocess
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,14 @@ def test_a_module_is_short_or_says_why_it_is_long() -> None:
     long = {name for name, text in _texts().items() if name.endswith((".py", ".js")) and text.count("\n") > LONGEST}
     assert long - set(LONG_FILES) == set()
     assert set(LONG_FILES) - long == set(), "no longer long: take it off the list"
+
+
+def test_every_data_file_of_a_package_is_installed_with_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    globs = project["tool"]["setuptools"]["package-data"]["*"]
+    packages = ("cds_hooks", "fhir_client", "models", "sandbox")
+    data = [path for path in _tracked() if path.relative_to(ROOT).parts[0] in packages and path.suffix != ".py"]
+    assert [path.name for path in data if not any(fnmatch(path.name, glob) for glob in globs)] == []
 
 
 @pytest.mark.parametrize(
