@@ -1,7 +1,7 @@
 """`make bench`: what a hook call costs above a bare Flask route that parses the same body, as ratios of one run.
 
-The floor (design/contract.md, section 7) is a Flask route that parses the body with orjson and answers 1.5 KB, under the
-same gunicorn settings. Calls to floor and service alternate, so that a drift of the machine's speed meets both.
+The floor (design/contract.md, section 7) is a Flask route that parses the body with orjson and answers 1.5 KB, under
+the same gunicorn settings. Calls to floor and service alternate, so that a drift of the machine's speed meets both.
 """
 
 import http.client
@@ -136,7 +136,8 @@ def running_servers() -> Iterator[None]:
         ]
         log = (Path(folder) / "servers.log").open("wb")
         processes = [
-            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) for command in commands
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)  # noqa: S603 - our servers
+            for command in commands
         ]
         try:
             for port, path in ((FLOOR_PORT, "/floor"), (SERVICE_PORT, "/health/ready")):

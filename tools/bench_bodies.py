@@ -1,4 +1,4 @@
-"""Synthetic hook requests of a given size: about 200 resources of about 1 KB, filled from the service's own templates."""
+"""Synthetic hook requests: about 200 resources of about 1 KB each, filled from the service's own templates."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

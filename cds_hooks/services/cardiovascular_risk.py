@@ -18,7 +18,8 @@ DERIVED_IN = (
 )
 THRESHOLDS = (
     "ASCVD categories: 2026 ACC/AHA dyslipidemia guideline (low below 3%, borderline below 5%, intermediate below "
-    "10%, high from 10%). Total CVD 7.5%: threshold of the 2025 AHA/ACC guideline for drug treatment of stage 1 hypertension."
+    "10%, high from 10%). Total CVD 7.5%: threshold of the 2025 AHA/ACC guideline for drug treatment of stage 1 "
+    "hypertension."
 )
 NOT_AN_EFFECT = "A what-if on the model's inputs is not the effect of a treatment."
 HORIZONS = (("10-year", "10y"), ("30-year", "30y"))

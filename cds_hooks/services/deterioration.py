@@ -102,8 +102,8 @@ SERVICE = Service(
     hooks=(Hook.PATIENT_VIEW, Hook.ENCOUNTER_START),
     title="Acute deterioration (NEWS2)",
     description=(
-        "National Early Warning Score 2 of adults in acute care from the newest set of vital signs (12 hours), with its "
-        "parts and the trend of 24 hours. Silent while the score is low."
+        "National Early Warning Score 2 of adults in acute care from the newest set of vital signs (12 hours), with "
+        "its parts and the trend of 24 hours. Silent while the score is low."
     ),
     usage_requirements="Needs prefetch or FHIR access to vital signs, consciousness and oxygen delivery included.",
     assessors=(MODEL,),

@@ -33,7 +33,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
 
 
 def test_a_template_outside_the_common_subset_fails_at_start_up() -> None:
-    """[PRE-7, PRE-8] A template that claims the common query subset uses nothing else: the start-up check refuses it."""
+    """[PRE-7, PRE-8] A template uses nothing outside the common query subset: the start-up check refuses it."""
     chained = Search("odd", "Observation", (), (("subject:Patient.name", "x"),))
     service = a_service(assessors=(AnAssessor(searches=(chained,), required_keys=frozenset()),))
     with pytest.raises(CatalogueError):

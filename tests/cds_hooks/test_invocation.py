@@ -11,8 +11,10 @@ from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.policy import Policy, ReleaseState
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Service
-from models.assessment import Assessed, ModelReference
+from fhir_client.record import PatientRecord
+from models.assessment import Assessed, Assessment, ModelReference
 from models.risk_model import Output
+from models.site import Site
 from tests.builders import a_bundle, a_patient
 from tests.cds_hooks.declared import AnAssessor, a_service
 
@@ -31,7 +33,10 @@ def a_request(user: str = "Practitioner/1", **members: Any) -> HookRequest:
     return HookRequest.from_json(orjson.dumps(body), service_hooks=list(a_service().hooks))
 
 
-def invoked(service: Service, policy: Policy = Policy(), user: str = "Practitioner/1") -> Invocation:
+LIVE = Policy()
+
+
+def invoked(service: Service, policy: Policy = LIVE, user: str = "Practitioner/1") -> Invocation:
     return invoke(service, a_request(user), connect=lambda _: None, now=lambda: NOW, policy=policy)
 
 
@@ -112,7 +117,8 @@ def test_an_error_of_an_assessor_is_never_an_empty_list_of_cards() -> None:
     """[RESP-6] An internal failure is never reported as `cards: []`."""
 
     class Broken(AnAssessor):
-        def assess(self, record: object, site: object) -> Assessed:
+        def assess(self, record: PatientRecord, site: Site) -> Assessment:
+            del record, site
             raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
