@@ -1,0 +1,146 @@
+"""A scripted FHIR server on loopback: it says what a test tells it to say, and remembers what it was asked."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+FHIR_JSON = "application/fhir+json; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived; `raw` is path and query undecoded, `form` the decoded query or form."""
+
+    method: str
+    path: str
+    raw: str
+    headers: Mapping[str, str]
+    form: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Says:
+    """What is answered. `pieces` are sent one by one, `pause` seconds apart, after waiting `delay` seconds."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str | None = FHIR_JSON
+    delay: float = 0.0
+    pieces: int = 1
+    pause: float = 0.0
+
+    def encoded(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+Script = Says | Callable[[Asked], Says]
+
+
+class FhirStub:
+    """Answers by method and path; what is not scripted is a 404."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self._scripts: dict[tuple[str, str], Script] = {}
+        self._lock = Lock()
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                self._answer()
+
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+                """Keep the test output quiet."""
+
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+                parts = urlsplit(self.path)
+                form = tuple(parse_qsl(body or parts.query))
+                asked = Asked(self.command, parts.path, self.path, dict(self.headers), form)
+                try:
+                    self._say(stub._hear(asked))
+                except OSError:  # the client has had enough
+                    self.close_connection = True
+
+            def _say(self, says: Says) -> None:
+                content = says.encoded()
+                time.sleep(says.delay)
+                self.send_response(says.status)
+                if "Content-Length" not in says.headers:
+                    self.send_header("Content-Length", str(len(content)))
+                if says.media_type is not None:
+                    self.send_header("Content-Type", says.media_type)
+                for name, value in says.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                size = max(1, len(content) // says.pieces)
+                for start in range(0, len(content), size):
+                    self.wfile.write(content[start : start + size])
+                    time.sleep(says.pause)
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._http.block_on_close = False
+        self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    @property
+    def base(self) -> str:
+        return f"{self.origin}/r4"
+
+    def on(self, method: str, path: str, script: Script) -> None:
+        """Answer so from now on; the path lies beneath the base."""
+        self._scripts[method, f"/r4/{path}"] = script
+
+    def paths(self, method: str | None = None) -> list[str]:
+        """Give the paths asked for, in order, without the base."""
+        return [asked.path.removeprefix("/r4/") for asked in self.asked if method in (None, asked.method)]
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def _hear(self, asked: Asked) -> Says:
+        with self._lock:
+            self.asked.append(asked)
+        script = self._scripts.get((asked.method, asked.path), Says({"resourceType": "OperationOutcome"}, 404))
+        return script(asked) if callable(script) else script
+
+
+@contextmanager
+def a_fhir_server() -> Iterator[FhirStub]:
+    """Run a stub for a test."""
+    stub = FhirStub()
+    try:
+        yield stub
+    finally:
+        stub.close()
+
+
+def a_page(*resources: Any, after: str | None = None, **more: Any) -> dict[str, Any]:
+    """Build a searchset of matches; `after` is the link to the next page."""
+    links = {"link": [{"relation": "next", "url": after}]} if after is not None else {}
+    entries = [{"resource": resource, "search": {"mode": "match"}} for resource in resources]
+    return {"resourceType": "Bundle", "type": "searchset", "entry": entries, **links, **more}
+
+
+def an_outcome(severity: str = "error", code: str = "exception") -> dict[str, Any]:
+    """Build an OperationOutcome of one issue."""
+    return {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code}]}
