@@ -1,13 +1,34 @@
 """Everything known of one patient as of one instant."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
-from fhir_client.codes import CodeSet
+from fhir_client.codes import Code, CodeSet
+from fhir_client.elements import Resource, code_from, codings, local_reference, mapping, mappings
 from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient
+from fhir_client.resources import (
+    Horizon,
+    read_condition,
+    read_encounter,
+    read_medication,
+    read_order,
+    read_patient,
+    read_result,
+    read_result_head,
+)
+from fhir_client.rows import Rows
+from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
+from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_Fact = TypeVar("_Fact")
+# A result in the index: its place in the source, the Observation, and the element with the code: itself or a component.
+_Place = tuple[int, Resource, Resource]
 
 
 class Availability(StrEnum):
@@ -28,18 +49,49 @@ class Dropped:
 
 
 class PatientRecord:
-    """All facts of one patient as of one instant; later facts are not in it. Lazy: a fact is read when asked for."""
+    """All facts of one patient as of one instant; later facts are not in it. Lazy: a fact is read when asked for.
 
-    __slots__ = ("as_of",)
+    Rows keep the state that they had when they were read: FHIR sends no older ones. So a record of the past leaves out
+    what came later, and what is dated as ended later is still going on, but an order stopped since then is stopped.
+    """
 
-    as_of: datetime
-    patient_id: str
-    encounter_id: str | None
-    dropped: Dropped
-    drafts: tuple[Mapping[str, Any], ...]
+    __slots__ = (
+        "_availability",
+        "_full_urls",
+        "_horizon",
+        "_index",
+        "_read",
+        "_results",
+        "_rows",
+        "as_of",
+        "drafts",
+        "encounter_id",
+        "patient_id",
+    )
+
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        as_of: datetime,
+        encounter_id: str | None,
+        availability: Mapping[str, Availability] | None,
+        drafts: tuple[Mapping[str, Any], ...],
+    ) -> None:
+        self.patient_id: Final = rows.patient_id
+        self.as_of: Final = as_of
+        self.encounter_id: Final = encounter_id
+        self.drafts: Final = drafts
+        self._availability = availability
+        self._full_urls = rows.full_urls
+        self._horizon = Horizon.at(as_of)
+        self._rows = rows
+        self._index: dict[Code, list[_Place]] | None = None
+        self._results: dict[object, Any] = {}
+        self._read: dict[str, Any] = {}
 
     @classmethod
-    def from_resources(  # noqa: PLR0913 - each is a part of what a record is
+    def from_resources(
         cls,
         resources: Iterable[Mapping[str, Any]],
         *,
@@ -48,59 +100,208 @@ class PatientRecord:
         encounter_id: str | None = None,
         availability: Mapping[str, Availability] | None = None,
         drafts: tuple[Mapping[str, Any], ...] = (),
+        full_urls: Mapping[str, str] = _NONE,
     ) -> "PatientRecord":
         """Index the resources; those of another patient are dropped and counted.
 
-        `availability` is keyed by search key; None (a bundle file) means every search is complete.
+        `availability` is keyed by search key; None (a bundle file) means every search is complete. `full_urls` maps a
+        Bundle's full URLs to `Type/id`, for those that do not end in the id (`bundles.Contents.full_urls`).
         """
-        raise NotImplementedError
+        rows = Rows(patient_id, full_urls)
+        rows.add(resources)
+        return cls(rows, as_of=as_of, encounter_id=encounter_id, availability=availability, drafts=drafts)
+
+    def __repr__(self) -> str:
+        """Show counts only: a record is full of what must not reach a log."""
+        counts = Counter(str(kind) for kind, _ in self._rows.by_key)
+        return f"PatientRecord({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))})"
+
+    @property
+    def dropped(self) -> Dropped:
+        """Tell how many rows were left out, and why."""
+        return Dropped(self._rows.other_patient, self._rows.unreadable)
+
+    def availability(self, key: str) -> Availability:
+        """Tell how far the search with this key was answered; a key nobody asked for is unavailable."""
+        if self._availability is None:
+            return Availability.COMPLETE
+        return self._availability.get(key, Availability.UNAVAILABLE)
+
+    # ---- the patient
 
     @property
     def patient(self) -> Patient | None:
         """Give the Patient resource's facts, None if it is not in the record."""
-        raise NotImplementedError
+        if "patient" not in self._read:
+            resources = self._resources("Patient")
+            self._read["patient"] = read_patient(resources[0], self._horizon) if resources else None
+        found: Patient | None = self._read["patient"]
+        return found
 
     @property
     def age_years(self) -> int | None:
         """Give completed years as of the instant: with a partial birth date, the middle of the interval."""
-        raise NotImplementedError
+        patient = self.patient
+        return None if patient is None or patient.birth is None else age_years(patient.birth, self.as_of)
 
     @property
     def age_range_years(self) -> tuple[int, int] | None:
         """Give the youngest and oldest age that the birth date allows: equal for a full date."""
-        raise NotImplementedError
+        patient = self.patient
+        return None if patient is None or patient.birth is None else age_range_years(patient.birth, self.as_of)
 
-    def availability(self, key: str) -> Availability:
-        """Tell how far the search with this key was answered; a key nobody asked for is unavailable."""
-        raise NotImplementedError
+    # ---- results
 
     def observations(self, codes: CodeSet) -> tuple[Observation, ...]:
         """Give the usable results (final, amended, corrected; with or without a value), newest first.
 
         Panels give their components. A result without a time comes last. Ties keep the order of the source.
         """
-        raise NotImplementedError
+        known: tuple[Observation, ...] | None = self._results.get(codes)
+        if known is not None:
+            return known
+        index = self._index_of_results()
+        asked = [code for code in index if codes.matches((code,))] if codes.prefixes else codes.codes
+        places = {place[0]: place for code in asked for place in index.get(code, ())}
+        results = [result for key in sorted(places) if (result := self._result(places[key])) is not None]
+        found = _newest_first(results, lambda result: result.at)
+        self._results[codes] = found
+        return found
+
+    def _index_of_results(self) -> dict[Code, list[_Place]]:
+        if self._index is not None:
+            return self._index
+        index: dict[Code, list[_Place]] = {}
+        number = 0
+        for resource in self._resources("Observation"):
+            elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
+            for element in elements:
+                place = (number, resource, element)
+                number += 1
+                for coding in mappings(mapping(element.get("code")).get("coding")):
+                    code = code_from(coding)
+                    if code is not None:
+                        index.setdefault(code, []).append(place)
+        self._index = index
+        return index
+
+    def _result(self, place: _Place) -> Observation | None:
+        number, resource, element = place
+        if number in self._results:
+            known: Observation | None = self._results[number]
+            return known
+        head = read_result_head(resource, self._horizon, self._local_encounter)
+        result = None if head is None else read_result(element, head)
+        self._results[number] = result
+        return result
+
+    # ---- everything else, read once when it is first asked for
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """Give the conditions that are confirmed or unstated, active or not, newest first."""
-        raise NotImplementedError
+        return self._facts(
+            "conditions",
+            ("Condition",),
+            lambda resource: read_condition(resource, self._horizon),
+            lambda condition: condition.onset or condition.recorded,
+        )
 
     @property
     def medications(self) -> tuple[Medication, ...]:
         """Give the medication orders that were not entered in error, active or not, newest first."""
-        raise NotImplementedError
+        return self._facts("medications", DRUG_ORDERS, self._medication, lambda medication: medication.authored)
 
     @property
     def encounters(self) -> tuple[Encounter, ...]:
-        """Give the encounters, newest first."""
-        raise NotImplementedError
+        """Give the encounters that had begun and were not entered in error, newest first."""
+        return self._facts(
+            "encounters",
+            ("Encounter",),
+            lambda resource: read_encounter(resource, self._horizon, self._condition_codings),
+            lambda encounter: encounter.period,
+        )
 
     @property
     def orders(self) -> tuple[Order, ...]:
         """Give the service requests, newest first."""
-        raise NotImplementedError
+        return self._facts(
+            "orders", SERVICE_ORDERS, lambda resource: read_order(resource, self._horizon), lambda order: order.authored
+        )
+
+    @property
+    def drafted_medications(self) -> tuple[Medication, ...]:
+        """Give the drug orders among the drafts, in their order; none of them is a recorded fact.
+
+        What a draft points at is looked for among the drafts first, then inside the draft, then in the record (HOOK-4).
+        """
+        drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in DRUG_ORDERS)
+        found = (read_medication(draft, self._horizon, self._resolve_draft) for draft in drafts)
+        return tuple(medication for medication in found if medication is not None)
 
     def encounter(self, reference: str | None) -> Encounter | None:
         """Find an encounter by reference (`Encounter/1`), None if it is not in the record."""
-        raise NotImplementedError
+        wanted = self._local(reference, "Encounter")
+        if wanted is None:
+            return None
+        return next((encounter for encounter in self.encounters if encounter.source.reference == wanted), None)
+
+    def _facts(
+        self,
+        name: str,
+        kinds: tuple[str, ...],
+        read: Callable[[Resource], _Fact | None],
+        time: Callable[[_Fact], Interval | None],
+    ) -> tuple[_Fact, ...]:
+        if name not in self._read:
+            rows = (resource for kind in kinds for resource in self._resources(kind))
+            self._read[name] = _newest_first([fact for row in rows if (fact := read(row)) is not None], time)
+        found: tuple[_Fact, ...] = self._read[name]
+        return found
+
+    def _medication(self, resource: Resource) -> Medication | None:
+        return read_medication(resource, self._horizon, self._resolve)
+
+    def _resources(self, kind: str) -> list[Resource]:
+        kinds: dict[str, list[Resource]] | None = self._read.get("kinds")
+        if kinds is None:
+            kinds = {}
+            for (its_kind, _), resource in self._rows.by_key.items():
+                kinds.setdefault(its_kind, []).append(resource)
+            self._read["kinds"] = kinds
+        return kinds.get(kind, [])
+
+    # ---- references
+
+    def _local(self, pointer: str | None, kind: str) -> str | None:
+        """Give `Type/id` for a reference of any form; a `urn:uuid:` that no Bundle explains is the id itself."""
+        if pointer is None:
+            return None
+        known = self._full_urls.get(pointer, pointer)
+        return f"{kind}/{known.removeprefix('urn:uuid:')}" if known.startswith("urn:uuid:") else local_reference(known)
+
+    def _local_encounter(self, pointer: str | None) -> str | None:
+        return self._local(pointer, "Encounter")
+
+    def _resolve(self, pointer: str, kind: str = "Medication") -> Resource | None:
+        found, _, id_ = (self._local(pointer, kind) or "").partition("/")
+        return self._rows.by_key.get((found, id_))
+
+    def _resolve_draft(self, pointer: str) -> Resource | None:
+        wanted = self._local(pointer, "Medication")
+        for draft in self.drafts:
+            if wanted == f"{mapping(draft).get('resourceType')}/{mapping(draft).get('id')}":
+                return draft
+        return self._resolve(pointer)
+
+    def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
+        condition = self._resolve(pointer, "Condition")
+        return () if condition is None else codings(condition.get("code"))
+
+
+def _newest_first(facts: list[_Fact], time: Callable[[_Fact], Interval | None]) -> tuple[_Fact, ...]:
+    def start(fact: _Fact) -> datetime:
+        at = time(fact)
+        return BEGINNING if at is None else at.start
+
+    return tuple(sorted(facts, key=start, reverse=True))

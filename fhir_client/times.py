@@ -89,6 +89,10 @@ class Interval:
         """Tell whether the span has no known end."""
         return self.end == FOREVER
 
+    def left_open(self) -> "Interval":
+        """Give the span without its end, for what had not ended at the time that matters."""
+        return Interval(self.start, FOREVER, f"since {self.text.partition(' to ')[0]}")
+
     def is_before(self, instant: datetime) -> bool:
         """Tell whether it was certainly before the instant."""
         return self.end <= instant

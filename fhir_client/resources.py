@@ -1,0 +1,313 @@
+"""One FHIR resource read as a fact as of an instant; None where the row is none that may be used.
+
+Statuses decide first (models.md 0.3.3): what is preliminary, cancelled, refuted or entered in error never becomes a
+fact. Then time: what was not yet known at the instant is not there, and what ended later had not ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from fhir_client import versions
+from fhir_client.codes import Code
+from fhir_client.elements import (
+    Resource,
+    absent_reason,
+    codings,
+    concept_text,
+    integer,
+    is_modified,
+    mapping,
+    mappings,
+    quantity,
+    source,
+    text_of,
+    words,
+)
+from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient, Quantity, Source
+from fhir_client.medications import ingredients
+from fhir_client.times import BEGINNING, Interval
+
+_USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
+_CONFIRMED: Final = "confirmed"
+_DENIED: Final = frozenset({"refuted", "entered-in-error"})
+_ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
+_ENTERED_IN_ERROR: Final = "entered-in-error"
+# The intents that are no order: someone's suggestion, or one of several to choose from. A `plan` stays: US Core uses it
+# for what the patient reports to take.
+_NOT_ORDERED: Final = frozenset({"proposal", "option"})
+_SEX_PARAMETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-sexParameterForClinicalUse"
+# The codes of the sex parameter since the first extension pack, and the shorter ones of the R5 drafts.
+_CLINICAL_SEX: Final = {"female-typical": "female", "male-typical": "male", "female": "female", "male": "male"}
+_DAY: Final = timedelta(days=1)
+
+Resolve = Callable[[str], Resource | None]
+Local = Callable[[str | None], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The instant of a record, and what is certainly later than it."""
+
+    instant: datetime
+    day_before: str
+
+    @classmethod
+    def at(cls, instant: datetime) -> "Horizon":
+        """Make one; FHIR's largest offset is 14 hours, so a date before `day_before` is earlier everywhere."""
+        return cls(instant, (instant - _DAY).date().isoformat() if instant.year > 1 else "")
+
+    def excludes(self, text: object) -> bool:
+        """Tell whether a FHIR time is certainly after the instant; one that cannot be read is not."""
+        if isinstance(text, str) and text[:10] < self.day_before:
+            return False
+        time = Interval.parse(text)
+        return time is not None and time.start > self.instant
+
+    def hides(self, *times: Interval | None) -> bool:
+        """Tell whether any of the times is certainly after the instant."""
+        return any(time is not None and time.start > self.instant for time in times)
+
+
+# ---- patient
+
+
+def read_patient(resource: Resource, horizon: Horizon) -> Patient:
+    """Read who the record is about; a death after the instant has not happened."""
+    died = resource.get("deceasedDateTime")
+    died_at = Interval.parse(died)
+    is_deceased = resource.get("deceasedBoolean") is True or died is not None
+    if died_at is not None and died_at.is_after(horizon.instant):
+        is_deceased, died_at = False, None
+    birth = Interval.parse(resource.get("birthDate"))
+    return Patient(
+        source=source(resource, "Patient"),
+        gender=text_of(resource.get("gender")),
+        clinical_sex=_clinical_sex(resource, horizon),
+        birth=None if birth is None or horizon.hides(birth) else birth,
+        is_deceased=is_deceased,
+        deceased_at=died_at,
+    )
+
+
+def _clinical_sex(resource: Resource, horizon: Horizon) -> str | None:
+    """Give the sex parameter for clinical use that holds at the instant; None where several differ."""
+    found: set[str] = set()
+    for extension in mappings(resource.get("extension")):
+        if extension.get("url") != _SEX_PARAMETER:
+            continue
+        parts = {part.get("url"): part for part in mappings(extension.get("extension")) if text_of(part.get("url"))}
+        holds = versions.period(mapping(parts.get("period")).get("valuePeriod"))
+        if holds is None or holds.contains(horizon.instant):
+            found |= words(mapping(parts.get("value")).get("valueCodeableConcept"))
+    if len(found) != 1:
+        return None
+    word = found.pop()
+    return _CLINICAL_SEX.get(word, word)
+
+
+# ---- observations
+
+
+@dataclass(frozen=True, slots=True)
+class ResultHead:
+    """What all parts of one Observation share."""
+
+    source: Source
+    at: Interval | None
+    encounter: str | None
+
+
+def read_result_head(resource: Resource, horizon: Horizon, local: Local) -> ResultHead | None:
+    """Read what an Observation's parts share; None if the whole of it may not be used at the instant."""
+    status = resource.get("status")
+    if not isinstance(status, str) or status not in _USABLE_RESULTS:
+        return None
+    at = versions.observed_at(resource)
+    if (at is not None and at.start > horizon.instant) or horizon.excludes(resource.get("issued")):
+        return None
+    return ResultHead(source(resource, "Observation"), at, local(versions.encounter(resource)))
+
+
+def read_result(element: Resource, head: ResultHead) -> Observation | None:
+    """Read an Observation's own value, or one component's, under the shared head."""
+    if is_modified(element):
+        return None
+    value = element.get("valueQuantity")
+    codes = codings(element.get("code"))
+    if value is not None and "dataAbsentReason" not in element:
+        measured = quantity(value)
+        absent = None
+        if measured is None or "extension" in value:
+            absent = absent_reason(value, mapping(value).get("_value"))
+            measured = measured if absent is None else None
+        return Observation(head.source, codes, head.at, measured, absent=absent, encounter=head.encounter)
+    measured, concepts, truth = (None, (), None) if "dataAbsentReason" in element else _other_value(element)
+    absent = None if measured is not None or concepts or truth is not None else _why_absent(element)
+    return Observation(head.source, codes, head.at, measured, concepts, truth, absent, head.encounter)
+
+
+def _other_value(element: Resource) -> tuple[Quantity | None, tuple[Code, ...], bool | None]:
+    """Read a value that is no Quantity. A number inside a text is no quantity, and a text no coded answer."""
+    concept = element.get("valueCodeableConcept")
+    if concept is not None:
+        return None, (() if absent_reason(concept) else codings(concept)), None
+    truth = element.get("valueBoolean")
+    if isinstance(truth, bool):
+        return None, (), truth
+    return integer(element.get("valueInteger")), (), None
+
+
+def _why_absent(element: Resource) -> str | None:
+    """Give the data-absent reason: an element of the resource, or an extension on the value or beside it."""
+    reason = element.get("dataAbsentReason")
+    if reason is not None:
+        return min(words(reason), default="unknown")
+    return absent_reason(
+        *(element.get(name) for name in ("valueCodeableConcept", "_valueString", "_valueBoolean", "_valueInteger"))
+    )
+
+
+# ---- conditions
+
+
+def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
+    """Read a problem that is confirmed or unstated. One that an unknown extension modifies keeps no codings.
+
+    That last is not nothing: a reader must know that there is a problem it cannot read before it says that there is
+    none.
+    """
+    verification = versions.verification_status(resource)
+    if verification is not None and (_CONFIRMED not in verification or verification & _DENIED):
+        return None
+    onset, recorded = _onset(resource), versions.recorded_at(resource)
+    if horizon.hides(onset, recorded):
+        return None
+    code = resource.get("code")
+    return Condition(
+        source=source(resource, "Condition"),
+        codings=() if is_modified(resource) else codings(code),
+        is_active=_is_active_condition(resource, horizon),
+        onset=onset,
+        recorded=recorded,
+        text=concept_text(code),
+    )
+
+
+def _onset(resource: Resource) -> Interval | None:
+    moment = resource.get("onsetDateTime")
+    return versions.period(resource.get("onsetPeriod")) if moment is None else Interval.parse(moment)
+
+
+def _is_active_condition(resource: Resource, horizon: Horizon) -> bool:
+    """Tell whether it had not ended at the instant: a dated end decides, then the clinical status, then other words."""
+    ended = Interval.parse(resource.get("abatementDateTime")) or versions.period(resource.get("abatementPeriod"))
+    if ended is not None:
+        return ended.is_after(horizon.instant)
+    status = versions.clinical_status(resource)
+    return bool(status & _ACTIVE) if status else not versions.ended_by_words(resource)
+
+
+# ---- drugs and other orders
+
+
+def read_medication(resource: Resource, horizon: Horizon, resolve: Resolve) -> Medication | None:
+    """Read an order for a drug that was not entered in error and does not forbid the drug.
+
+    Active means status `active` and an intent that is an order or a plan. The end of a dispense or of its validity does
+    not end the order: the status does. It is the status at the time of reading, since FHIR keeps no older ones.
+    """
+    status = resource.get("status")
+    authored = versions.authored_at(resource)
+    if status == _ENTERED_IN_ERROR or versions.is_prohibition(resource) or horizon.hides(authored):
+        return None
+    codes, drugs, text = _drug(resource, resolve)
+    return Medication(
+        source=source(resource, text_of(resource.get("resourceType")) or "MedicationRequest"),
+        codings=codes,
+        is_active=status == "active" and text_of(resource.get("intent")) not in _NOT_ORDERED,
+        ingredients=drugs,
+        authored=authored,
+        text=text,
+    )
+
+
+def _drug(resource: Resource, resolve: Resolve) -> tuple[tuple[Code, ...], frozenset[str] | None, str]:
+    """Read which drug an order is for: coded in it, or in a Medication that it points at."""
+    if is_modified(resource):
+        return (), None, ""
+    concept, pointer, display = versions.medication(resource)
+    codes, text = codings(concept), concept_text(concept) or display
+    drugs = ingredients(codes)
+    product = None if pointer is None else _pointed_at(pointer, resource, resolve)
+    if product is not None and not is_modified(product):
+        of_product = codings(product.get("code"))
+        codes, text = codes + of_product, text or concept_text(product.get("code"))
+        drugs = drugs or ingredients(of_product) or _mixed(product, resource, resolve, depth=1)
+    return codes, drugs, text
+
+
+def _mixed(product: Resource, resource: Resource, resolve: Resolve, *, depth: int) -> frozenset[str] | None:
+    """Read what a Medication is made of; None unless every part resolves. Depth: a mixture of mixtures, no deeper."""
+    found: set[str] = set()
+    parts = mappings(product.get("ingredient"))
+    for part in parts:
+        concept, pointer = versions.ingredient(part)
+        drugs = ingredients(codings(concept))
+        inner = None if drugs is not None or pointer is None else _pointed_at(pointer, resource, resolve)
+        if inner is not None and not is_modified(inner):
+            drugs = ingredients(codings(inner.get("code")))
+            if drugs is None and depth > 0:
+                drugs = _mixed(inner, resource, resolve, depth=depth - 1)
+        if drugs is None:
+            return None
+        found |= drugs
+    return frozenset(found) or None
+
+
+def _pointed_at(pointer: str, resource: Resource, resolve: Resolve) -> Resource | None:
+    """Find what a reference inside the resource means: `#x` is contained in the resource itself."""
+    if not pointer.startswith("#"):
+        return resolve(pointer)
+    contained = mappings(resource.get("contained"))
+    return next((item for item in contained if item.get("id") in (pointer[1:], pointer)), None)
+
+
+def read_order(resource: Resource, horizon: Horizon) -> Order | None:
+    """Read an order for a test or service that was not entered in error and does not forbid it."""
+    status = text_of(resource.get("status"))
+    authored = versions.authored_at(resource)
+    if status == _ENTERED_IN_ERROR or versions.is_prohibition(resource) or horizon.hides(authored):
+        return None
+    return Order(
+        source=source(resource, text_of(resource.get("resourceType")) or "ServiceRequest"),
+        codings=() if is_modified(resource) else versions.order_codings(resource),
+        status=status,
+        intent=text_of(resource.get("intent")),
+        authored=authored,
+    )
+
+
+# ---- encounters
+
+
+def read_encounter(
+    resource: Resource, horizon: Horizon, codings_of: Callable[[str], tuple[Code, ...]]
+) -> Encounter | None:
+    """Read a contact that had begun at the instant; if it ended later, it was still in progress and its end unknown."""
+    status = versions.encounter_status(resource)
+    period = versions.encounter_period(resource)
+    if status == _ENTERED_IN_ERROR or is_modified(resource) or horizon.hides(period):
+        return None
+    if horizon.excludes(versions.encounter_end(resource)):
+        period = None if period is None or period.start == BEGINNING else period.left_open()
+        status = "in-progress" if status == "finished" else status
+    reasons, pointers = versions.encounter_reasons(resource)
+    return Encounter(
+        source=source(resource, "Encounter"),
+        kind=versions.encounter_kind(resource),
+        status=status,
+        period=period,
+        reasons=reasons + tuple(code for pointer in pointers for code in codings_of(pointer)),
+    )

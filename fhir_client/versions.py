@@ -1,0 +1,192 @@
+"""Where the FHIR versions differ in the types we read: DSTU2, STU3, R4, R4B and R5 give one answer here (FHIR-16).
+
+A resource does not say its version. So each element is looked for under all its names: no version gives one name two
+meanings.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fhir_client.codes import Code
+from fhir_client.elements import NOTHING, Resource, codings, mapping, mappings, reference, text_of, words
+from fhir_client.times import Interval
+
+# An order for a drug, and one for anything else, by the names they have had.
+DRUG_ORDERS: Final = ("MedicationRequest", "MedicationOrder")
+SERVICE_ORDERS: Final = ("ServiceRequest", "ProcedureRequest", "DiagnosticOrder")
+
+# R5 renamed the states of an encounter; the words of R4 are used.
+_ENCOUNTER_STATES: Final = {"completed": "finished", "discharged": "finished", "on-hold": "onleave"}
+# DSTU2 wrote the class as a word of its own.
+_DSTU2_CLASSES: Final = {
+    "inpatient": "IMP",
+    "outpatient": "AMB",
+    "ambulatory": "AMB",
+    "emergency": "EMER",
+    "home": "HH",
+    "field": "FLD",
+    "daytime": "SS",
+    "virtual": "VR",
+}
+
+
+def subject(resource: Resource) -> object:
+    """Give the Reference to whom a resource is about; DSTU2 and a few later types call it `patient`."""
+    found = resource.get("subject")
+    return resource.get("patient") if found is None else found
+
+
+def concept(value: object) -> Mapping[str, Any]:
+    """Give the CodeableConcept, whether it stands alone or inside an R5 CodeableReference."""
+    value = mapping(value)
+    inside = value.get("concept")
+    return inside if isinstance(inside, dict) else value
+
+
+def pointed_at(value: object) -> str | None:
+    """Give the reference, whether it is a Reference or inside an R5 CodeableReference."""
+    found = mapping(value).get("reference")
+    return text_of(found) if isinstance(found, str) else reference(found)
+
+
+def medication(resource: Resource) -> tuple[Mapping[str, Any], str | None, str]:
+    """Give the drug of an order: its concept, the reference to it, and that reference's display."""
+    either = resource.get("medication")  # R5
+    coded = resource.get("medicationCodeableConcept") if either is None else concept(either)
+    pointer = resource.get("medicationReference")
+    if pointer is None:
+        pointer = mapping(either).get("reference")
+    return mapping(coded), pointed_at(pointer), text_of(mapping(pointer).get("display")) or ""
+
+
+def ingredient(element: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
+    """Give one ingredient of a Medication: its concept and the reference to it."""
+    either = element.get("item")  # R5; a Reference in DSTU2
+    coded = element.get("itemCodeableConcept")
+    pointer = element.get("itemReference")
+    return (
+        mapping(coded) if coded is not None else mapping(mapping(either).get("concept")),
+        pointed_at(pointer if pointer is not None else either),
+    )
+
+
+def observed_at(resource: Resource) -> Interval | None:
+    """Give effective[x]: a time, a period, or from the first to the last of several times."""
+    moment = resource.get("effectiveDateTime")
+    if moment is not None:
+        return Interval.parse(moment)
+    if resource.get("effectiveInstant") is not None:
+        return Interval.parse(resource["effectiveInstant"])
+    if resource.get("effectivePeriod") is not None:
+        return period(resource["effectivePeriod"])
+    events = mapping(resource.get("effectiveTiming")).get("event")
+    times = [Interval.parse(event) for event in events] if isinstance(events, list) else []
+    spans = [time for time in times if time is not None]
+    if not spans or len(spans) < len(times):
+        return None
+    first, last = min(spans), max(spans)
+    return first if first == last else Interval(first.start, last.end, f"{first.text} to {last.text}")
+
+
+def period(value: object) -> Interval | None:
+    """Give a Period."""
+    value = mapping(value)
+    return Interval.between(value.get("start"), value.get("end"))
+
+
+def recorded_at(resource: Resource) -> Interval | None:
+    """Give when a condition was written down."""
+    return _first_time(resource, "recordedDate", "assertedDate", "dateRecorded")
+
+
+def authored_at(resource: Resource) -> Interval | None:
+    """Give when an order was written."""
+    return _first_time(resource, "authoredOn", "dateWritten", "orderedOn")
+
+
+def encounter(resource: Resource) -> str | None:
+    """Give the reference to the encounter; STU3 called it `context`."""
+    found = resource.get("encounter")
+    return reference(resource.get("context") if found is None else found)
+
+
+def encounter_kind(resource: Resource) -> str | None:
+    """Give the ActCode of the class: a word in DSTU2, a Coding to R4B, a list of CodeableConcepts in R5."""
+    found = resource.get("class")
+    if isinstance(found, str):
+        return _DSTU2_CLASSES.get(found)
+    for item in mappings(found):
+        code = text_of(item.get("code"))
+        if code is not None:
+            return code
+        for coding in mappings(item.get("coding")):
+            code = text_of(coding.get("code"))
+            if code is not None:
+                return code
+    return None
+
+
+def encounter_status(resource: Resource) -> str | None:
+    """Give the state, in the words of R4."""
+    status = text_of(resource.get("status"))
+    return None if status is None else _ENCOUNTER_STATES.get(status, status)
+
+
+def encounter_period(resource: Resource) -> Interval | None:
+    """Give the period, which R5 calls actual."""
+    found = resource.get("period")
+    return period(resource.get("actualPeriod") if found is None else found)
+
+
+def encounter_end(resource: Resource) -> object:
+    """Give the text of the period's end, as it was sent."""
+    found = resource.get("period")
+    return mapping(resource.get("actualPeriod") if found is None else found).get("end")
+
+
+def encounter_reasons(resource: Resource) -> tuple[tuple[Code, ...], tuple[str, ...]]:
+    """Give why: the codings, and the references to conditions and the like."""
+    concepts = [*mappings(resource.get("reasonCode"))]  # R4
+    pointers = [*mappings(resource.get("reasonReference"))]
+    for reason in mappings(resource.get("reason")):
+        values = mappings(reason.get("value"))  # R5: each reason has several CodeableReferences
+        concepts.extend(values or [reason])  # DSTU2, STU3: a list of CodeableConcepts
+        pointers.extend(values)
+    codes = [code for item in concepts for code in codings(concept(item))]
+    references = [pointed_at(item) for item in pointers]
+    return tuple(codes), tuple(item for item in references if item is not None)
+
+
+def clinical_status(resource: Resource) -> frozenset[str]:
+    """Give the words of a condition's clinical status: a code in DSTU2 and STU3, a CodeableConcept since R4."""
+    return words(resource.get("clinicalStatus"))
+
+
+def verification_status(resource: Resource) -> frozenset[str] | None:
+    """Give the words of a condition's verification status, None where none is stated."""
+    found = resource.get("verificationStatus")
+    return None if found is None else words(found)
+
+
+def order_codings(resource: Resource) -> tuple[Code, ...]:
+    """Give what an order asks for: a CodeableConcept, an R5 CodeableReference, or the items of DSTU2."""
+    found = resource.get("code")
+    if found is not None:
+        return codings(concept(found))
+    return tuple(code for item in mappings(resource.get("item")) for code in codings(item.get("code")))
+
+
+def is_prohibition(resource: Resource) -> bool:
+    """Tell whether an order says not to do something."""
+    return resource.get("doNotPerform") not in (None, False)
+
+
+def ended_by_words(resource: Resource) -> bool:
+    """Tell whether a condition's abatement is stated without a time: as a text, an age, a range, or STU3's truth."""
+    return resource.get("abatementBoolean") is True or any(
+        resource.get(name) not in (None, "", NOTHING) for name in ("abatementString", "abatementAge", "abatementRange")
+    )
+
+
+def _first_time(resource: Resource, *names: str) -> Interval | None:
+    return next((Interval.parse(resource[name]) for name in names if resource.get(name) is not None), None)
