@@ -1,5 +1,6 @@
 """The journal's database: SQLite for one machine, PostgreSQL for several; brought to the newest shape under a lock."""
 
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 BUSY_MS = 5000  # how long a writer waits for another one before the call is answered with 503
 READING = "chartside_reading"
@@ -24,7 +26,7 @@ def open_database(url: str) -> Engine:
         url,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        pool_pre_ping=not sqlite,
+        poolclass=NullPool,  # each thread holds its own, see Journal
     )
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
@@ -52,9 +54,23 @@ def migrate(engine: Engine) -> None:
 
 def is_current(connection: Connection) -> bool:
     """Tell whether the tables have the shape that this version writes."""
+    return _revision(connection) == _revisions()[0]
+
+
+def is_known(connection: Connection) -> bool:
+    """Tell whether this version can bring the tables to the newest shape: they are empty, or of a shape it knows."""
+    return _revision(connection) in {None, *_revisions()}
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Every revision of the tables, newest first."""
     with as_file(files("cds_hooks.journal") / "migrations") as scripts:
-        newest = ScriptDirectory.from_config(_config(scripts)).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == newest
+        return tuple(script.revision for script in ScriptDirectory.from_config(_config(scripts)).walk_revisions())
 
 
 def _config(scripts: Path) -> Config:

@@ -114,6 +114,6 @@ def _texts_of(model_id: str) -> _Texts:
     return _Texts(
         title=parameters.title if parameters else "",
         citation=parameters.citation if parameters else "",
-        parameters=tuple(parameters) if parameters else (),
+        parameters=tuple(parameters.by_name.values()) if parameters else (),
         card=html_of(card.read_text(encoding="utf-8")) if card.is_file() else _NO_CARD,
     )

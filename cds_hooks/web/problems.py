@@ -38,7 +38,7 @@ class Problem:
 
     status: int
     faults: tuple[Fault, ...]
-    headers: Mapping[str, str] = field(default=_NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     is_ours: bool = False
 
     def outcome(self, correlation: str) -> dict[str, Any]:

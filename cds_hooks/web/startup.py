@@ -1,0 +1,89 @@
+"""Everything that can be wrong before the first request, found at once."""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from alembic.util import CommandError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds_hooks.catalogue import Catalogue, CatalogueError
+from cds_hooks.journal.database import is_known, open_database
+from cds_hooks.web.settings import PREFIX, Settings
+
+
+class CannotStart(Exception):
+    """The service cannot start; `faults` names every reason at once, one line each."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        """Keep the faults."""
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What passed every check that can be made without starting."""
+
+    settings: Settings
+    catalogue: Catalogue
+
+
+def check(settings: Settings, *, host: str | None = None, catalogue: Catalogue | None = None) -> Checked:
+    """Check settings, services and journal together; services are looked for where none are given.
+
+    Raises:
+        CannotStart: at least one of them is not fit to serve; it names all that is wrong.
+    """
+    faults = list(settings.serving_faults(host))
+    found = catalogue or _services(faults)
+    if found is not None:
+        faults.extend(_strange_names(settings, found))
+    faults.extend(_journal_faults(settings.database_url))
+    if faults or found is None:
+        raise CannotStart(tuple(faults))
+    return Checked(settings, found)
+
+
+def _services(faults: list[str]) -> Catalogue | None:
+    try:
+        return Catalogue.found()
+    except CatalogueError as error:
+        faults.extend(f"services: {problem}" for problem in error.problems)
+    return None
+
+
+def _strange_names(settings: Settings, catalogue: Catalogue) -> list[str]:
+    """A misspelt service in the site's file would leave the one that was meant as it is: it stops the start-up."""
+    known = {service.id for service in catalogue.services}
+    faults = [
+        f"{PREFIX}SITE: {name}: there is no such service" for name in sorted(settings.site.named_services - known)
+    ]
+    for place, client in enumerate(settings.clients):
+        faults.extend(
+            f"{PREFIX}CLIENTS: client[{place}]: services: {name}: there is no such service"
+            for name in sorted((client.services or frozenset()) - known)
+        )
+    return faults
+
+
+def _journal_faults(url: str) -> list[str]:
+    name = f"{PREFIX}DATABASE_URL"
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        path = Path(str(parsed.database))
+        if not path.exists():
+            usable = path.parent.is_dir() and os.access(path.parent, os.W_OK)
+            return [] if usable else [f"{name}: the directory of the journal is missing or cannot be written"]
+    elif find_spec(parsed.get_driver_name()) is None:
+        return [f"{name}: the Python driver {parsed.get_driver_name()} is not installed"]
+    engine = open_database(url)
+    try:
+        with engine.connect() as connection:
+            return [] if is_known(connection) else [f"{name}: the journal was written by a newer version"]
+    except (SQLAlchemyError, CommandError):
+        return [f"{name}: the journal cannot be opened"]
+    finally:
+        engine.dispose()
