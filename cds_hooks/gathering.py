@@ -10,8 +10,10 @@ from itertools import islice
 from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
 from cds_hooks.protocol.requests import HookRequest
 from fhir_client.addresses import admitted, is_test_host
-from fhir_client.answers import Answer, Resource, answer_of, missing, next_link
+from fhir_client.answers import Answer, missing, prefetched
+from fhir_client.bundles import patients_in
 from fhir_client.client import Connections, FhirClient
+from fhir_client.elements import Resource
 from fhir_client.errors import Reason
 from fhir_client.questions import Continue, Deadline, Find, Question, Read
 from fhir_client.record import Availability, PatientRecord
@@ -88,6 +90,7 @@ def gather(
             encounter_id=request.context.encounter_id,
             availability=availability,
             drafts=request.context.drafts,
+            full_urls={url: name for answer in answers.values() for url, name in answer.full_urls.items()},
         ),
         availability=availability,
         origins={key: _origin(answer, fetched.get(key)) for key, (answer, _) in supplied.items()},
@@ -121,24 +124,11 @@ def connector(
 
 
 def _supplied(search: Search, request: HookRequest) -> tuple[Answer | None, Question | None]:
-    """Give what the CDS client says about one key, and what is still to be asked (CDS Hooks, PRE-20 to PRE-30)."""
-    find = Find(search, request.context.patient_id)
-    if search.key not in request.prefetch:
-        return None, find
-    value = request.prefetch[search.key]
-    if value is None:  # the client looked and found nothing
-        return Answer(), None
-    if "resourceType" not in value and isinstance(value.get("resource"), dict):
-        value = value["resource"]  # the wrapper of CDS Hooks drafts before 1.0
-    kind = value.get("resourceType")
-    if kind == "OperationOutcome":  # the client looked and failed: asking again would fail again
-        return missing(Reason.OUTCOME), None
-    if kind == "Bundle":
-        link = next_link(value)
-        return answer_of(value), None if link is None else Continue(link)
-    if kind == search.resource_type:
-        return Answer((value,)), None
-    return None, find
+    """Give what the CDS client says of one key, and what is still to be asked (CDS Hooks, PRE-20 to PRE-30)."""
+    answer = prefetched(request.prefetch[search.key], search.resource_type) if search.key in request.prefetch else None
+    if answer is None:
+        return None, Find(search, request.context.patient_id)
+    return answer, None if answer.next_link is None else Continue(answer.next_link)
 
 
 def _check_patient(
@@ -147,12 +137,10 @@ def _check_patient(
     """Refuse a Patient who is another (design/contract.md, section 3); rows of another are dropped by the record."""
     for key, search in searches.items():
         answer = supplied[key][0]
-        if not search.is_read or answer is None:
-            continue
-        for resource in answer.resources:
-            if resource.get("resourceType") == "Patient" and resource.get("id", patient_id) != patient_id:
-                text = "is another patient than context.patientId"
-                raise MalformedRequest(Fault("business-rule", text, f"prefetch.{key}"))
+        if search.is_read and answer is not None and set(patients_in(answer.resources)) - {patient_id}:
+            raise MalformedRequest(
+                Fault("business-rule", "is another patient than context.patientId", f"prefetch.{key}")
+            )
 
 
 def _fetched(questions: Mapping[str, Question], client: FhirClient | None) -> Mapping[str, Answer]:

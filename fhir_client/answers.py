@@ -1,13 +1,12 @@
 """What came back for one search, prefetched or fetched, and how far that is everything."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from fhir_client.bundles import Contents, contents
+from fhir_client.elements import Resource, mapping, mappings
 from fhir_client.errors import Reason
 from fhir_client.record import Availability
-
-Resource = Mapping[str, Any]
 
 _FAILURES = frozenset({"fatal", "error"})
 
@@ -17,18 +16,24 @@ class Answer:
     """The resources of one search or read: never silently a part of them (FHIR-6).
 
     Nothing found is `complete` without resources. `reason` is None when the answer is complete, except that a read
-    of what is not there says so.
+    of what is not there says so. With a `next_link` this is one page, and `availability` speaks of this page.
     """
 
     resources: tuple[Resource, ...] = ()
     availability: Availability = Availability.COMPLETE
     reason: Reason | None = None
+    full_urls: Mapping[str, str] = field(default_factory=dict)
+    next_link: str | None = None
 
     def joined(self, other: "Answer") -> "Answer":
-        """Add a further part: the whole is complete if both parts are, and what stands twice is kept once."""
-        availability = self.availability if self.availability is other.availability else Availability.PARTIAL
-        resources = _once([*self.resources, *other.resources]) if other.resources else self.resources
-        return Answer(resources, availability, self.reason or other.reason)
+        """Add what follows: the whole is complete if both parts are. The record makes one of rows that came twice."""
+        return Answer(
+            resources=self.resources + other.resources,
+            availability=self.availability if self.availability is other.availability else Availability.PARTIAL,
+            reason=self.reason or other.reason,
+            full_urls={**self.full_urls, **other.full_urls},
+            next_link=other.next_link,
+        )
 
 
 def missing(reason: Reason) -> Answer:
@@ -36,42 +41,40 @@ def missing(reason: Reason) -> Answer:
     return Answer((), Availability.DENIED if reason is Reason.DENIED else Availability.UNAVAILABLE, reason)
 
 
-def answer_of(bundle: Resource) -> Answer:
-    """Read one searchset page: matches and includes are resources, outcomes say how the search went.
+def page_of(bundle: Resource) -> Answer:
+    """Read one searchset page."""
+    return _answer_of(contents(bundle))
 
-    An outcome that warns leaves the answer complete: servers warn beside every full answer, and say so of an empty
-    one ("returns no results"). One that reports an error means that rows may be missing.
+
+def prefetched(value: Resource | None, resource_type: str) -> Answer | None:
+    """Read what a CDS client says of one key, None if nothing in it is what the key asks for (PRE-30).
+
+    null: the client looked and found nothing. An OperationOutcome: it looked and failed; asking again would fail again.
     """
-    resources: list[Resource] = []
-    has_failed = False
-    for entry in _dicts(bundle.get("entry")):
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
-            continue
-        if resource.get("resourceType") == "OperationOutcome":
-            has_failed = has_failed or any(i.get("severity") in _FAILURES for i in _dicts(resource.get("issue")))
-        else:
-            resources.append(resource)
-    if not has_failed:
-        return Answer(tuple(resources))
-    return Answer(tuple(resources), Availability.PARTIAL if resources else Availability.UNAVAILABLE, Reason.OUTCOME)
+    if _is_outcome(value):
+        return missing(Reason.OUTCOME)
+    inside = contents(value)
+    is_other = bool(inside.matches) and all(match.get("resourceType") != resource_type for match in inside.matches)
+    if is_other or not inside.is_readable:
+        return None
+    return _answer_of(inside)
 
 
-def next_link(bundle: Resource) -> str | None:
-    """Give the address of the page that follows, opaque as the server wrote it; None on the last page."""
-    for link in _dicts(bundle.get("link")):
-        if link.get("relation") == "next" and isinstance(link.get("url"), str) and link["url"]:
-            return str(link["url"])
-    return None
+def _is_outcome(value: Resource | None) -> bool:
+    found = mapping(value)
+    inner = found if "resourceType" in found else mapping(found.get("resource"))
+    return inner.get("resourceType") == "OperationOutcome"
 
 
-def _dicts(value: object) -> Iterator[dict[str, Any]]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+def _answer_of(inside: Contents) -> Answer:
+    """Give matches and includes; an outcome beside them says how the search went.
 
-
-def _once(resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    """Keep the last copy of what pages repeat, at the place of the first; what has no id cannot be compared."""
-    kept: dict[object, Resource] = {}
-    for resource in resources:
-        kept[(resource.get("resourceType"), resource["id"]) if "id" in resource else id(resource)] = resource
-    return tuple(kept.values())
+    One that warns leaves the answer complete: servers warn beside every full answer, and say so of an empty one
+    ("returns no results"). One that reports an error means that rows may be missing.
+    """
+    resources = inside.resources
+    issues = (issue for outcome in inside.outcomes for issue in mappings(outcome.get("issue")))
+    if any(issue.get("severity") in _FAILURES for issue in issues):
+        availability = Availability.PARTIAL if resources else Availability.UNAVAILABLE
+        return Answer(resources, availability, Reason.OUTCOME, inside.full_urls, inside.next_link)
+    return Answer(resources, full_urls=inside.full_urls, next_link=inside.next_link)

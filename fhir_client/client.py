@@ -15,7 +15,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from fhir_client.addresses import BadAddress, Base
-from fhir_client.answers import Answer, Resource, answer_of, missing, next_link
+from fhir_client.answers import Answer, missing, page_of
+from fhir_client.elements import Resource
 from fhir_client.errors import BadResource, FhirError, NotFound, Reason, Refused, Unreachable, error_of
 from fhir_client.questions import USUAL, Continue, Deadline, Find, Limits, Parameters, Question, Read, split
 
@@ -121,7 +122,7 @@ class FhirClient:
             raise BadResource(Reason.NOT_ASKED_FOR)
         return resource
 
-    def search(self, path: str, parameters: Parameters) -> Resource:
+    def search(self, path: str, parameters: Parameters) -> Answer:
         """Give the first page, asked by POST to keep identifiers out of access logs, or by GET (FHIR-47).
 
         Raises:
@@ -130,13 +131,13 @@ class FhirClient:
         if self._server.searches_by_post:
             reply = self._exchange("POST", self._url(f"{path}/_search"), form=parameters)
             if reply.status not in _POST_SEARCH_UNSUPPORTED:
-                return _bundle(reply)
+                return _page(reply)
         reply = self._exchange("GET", self._url(path, parameters))
         if reply.status not in _POST_SEARCH_UNSUPPORTED:
             self._server.searches_by_post = False
-        return _bundle(reply)
+        return _page(reply)
 
-    def page(self, link: str, *, seen: set[str]) -> Resource:
+    def page(self, link: str, *, seen: set[str]) -> Answer:
         """Follow a `next` link as it stands, beneath this base only, and only once (FHIR-41 to FHIR-43).
 
         Raises:
@@ -148,7 +149,7 @@ class FhirClient:
         if url in seen:
             raise BadResource(Reason.REPEATED_PAGE)
         seen.add(url)
-        return _bundle(self._exchange("GET", url))
+        return _page(self._exchange("GET", url))
 
     @property
     def limits(self) -> Limits:
@@ -202,18 +203,16 @@ class _Inquiry:
             case Continue(link):
                 yield from self._pages(self._client.page(link, seen=seen), seen)
 
-    def _pages(self, page: Resource, seen: set[str]) -> Iterator[Answer]:
+    def _pages(self, page: Answer, seen: set[str]) -> Iterator[Answer]:
         limits, entries = self._client.limits, 0
         for _ in range(limits.pages):
-            answer = answer_of(page)
-            yield answer
-            link = next_link(page)
-            if link is None:
+            yield page
+            if page.next_link is None:
                 return
-            entries += len(answer.resources)
+            entries += len(page.resources)
             if entries >= limits.entries:
                 break
-            page = self._client.page(link, seen=seen)
+            page = self._client.page(page.next_link, seen=seen)
         raise BadResource(Reason.TOO_MANY_PAGES)
 
 
@@ -296,11 +295,11 @@ def _resource(reply: _Reply) -> Resource:
     return resource
 
 
-def _bundle(reply: _Reply) -> Resource:
-    resource = _resource(reply)
-    if resource["resourceType"] != "Bundle":
+def _page(reply: _Reply) -> Answer:
+    bundle = _resource(reply)
+    if bundle["resourceType"] != "Bundle":
         raise BadResource(Reason.NOT_ASKED_FOR)
-    return resource
+    return page_of(bundle)
 
 
 def _read(read: Callable[[], Resource]) -> Answer:

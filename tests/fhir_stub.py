@@ -1,6 +1,7 @@
 """A scripted FHIR server on loopback: it says what a test tells it to say, and remembers what it was asked."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,15 @@ class Says:
 
 
 Script = Says | Callable[[Asked], Says]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # a client that hung up is no error
+            super().handle_error(request, client_address)
 
 
 class FhirStub:
@@ -90,9 +100,7 @@ class FhirStub:
                     self.wfile.write(content[start : start + size])
                     time.sleep(says.pause)
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
+        self._http = _Server(("127.0.0.1", 0), Handler)
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
