@@ -24,6 +24,7 @@ class Gap(StrEnum):
     CONTRADICTORY = "entries contradict each other"
     UNREADABLE = "too many entries without a readable code"
     UNAVAILABLE = "could not be read from the record system"
+    UNSTABLE = "kidney function was not stable in the last 90 days"
     NOT_CONFIGURED = "not set by the site"
 
 

@@ -23,7 +23,8 @@ _GROUP = frozenset({"system", "role", "means", "codes", "prefixes", "label", "ci
 class Group:
     """Codes of one system that share citation, label and, in an answer list, their meaning.
 
-    The role `panel` is asked for but never matched: a server finds a component by the code of its panel.
+    The role `asked` is asked for but not matched: a server finds a component by the code of its panel, and a code with
+    two meanings waits for the site to say which.
     """
 
     system: str
@@ -121,7 +122,7 @@ def _group(group: Mapping[str, Any], place: str) -> Group:
 
 
 def _code_set(name: str, title: str, groups: tuple[Group, ...]) -> CodeSet:
-    matched = [group for group in groups if group.role != "panel"]
+    matched = [group for group in groups if group.role != "asked"]
     return CodeSet(
         name,
         title,

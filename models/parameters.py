@@ -1,7 +1,7 @@
 """Parameter files: every number of a model stands in a TOML file with its citation and verification label."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -70,12 +70,19 @@ class Parameters:
     citation: str
     by_name: Mapping[str, Parameter]
     doi: str = ""
+    _doubtful: tuple[Parameter, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the doubtful values once."""
+        object.__setattr__(self, "_doubtful", tuple(p for p in self.by_name.values() if not p.label.may_be_live))
 
     def __getitem__(self, name: str) -> Any:
         return self.by_name[name].value
 
-    def __iter__(self) -> Iterator[Parameter]:
-        return iter(self.by_name.values())
+    @property
+    def doubtful(self) -> tuple[Parameter, ...]:
+        """Give the values that keep a result from live use: few, so that each assessment can look at them."""
+        return self._doubtful
 
     def unverified(self, output: str, values: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """Name the values behind a result that keep it from live use.
@@ -83,7 +90,7 @@ class Parameters:
         Without inputs: those that every assessment uses. With them: those that this one used.
         """
         used = {} if values is None else values
-        return tuple(p.remark for p in self if not p.label.may_be_live and p.goes_into(output) and p.is_used(used))
+        return tuple(p.remark for p in self._doubtful if p.goes_into(output) and p.is_used(used))
 
 
 def load(folder: Path) -> Parameters:

@@ -1,31 +1,130 @@
 """RiskModel: features, scope and results; assess and assess_many."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
 
 from fhir_client.record import PatientRecord
-from fhir_client.search import Search
-from models.assessment import Assessment, ModelReference
-from models.features.feature import Feature
+from fhir_client.search import Search, merge
+from models.assessment import (
+    Assessed,
+    Assessment,
+    Driver,
+    Gap,
+    Input,
+    Missing,
+    ModelReference,
+    NotApplicable,
+    NotAssessable,
+    Reading,
+    Value,
+)
+from models.features.demographics import AGE_YEARS
+from models.features.feature import Answer, Feature, derived, extract
+from models.parameters import Parameters
 from models.site import Site
+
+Values = Mapping[str, Any]
+_SEXES: Final = ("female", "male")
+_NO_DRIVERS: Final[Mapping[str, tuple[Driver, ...]]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One named result: its label, unit, and whether all that goes into it has been verified.
+
+    `unverified` lists the values that are not VERIFIED (with their label and place): empty means it may be live.
+    Values that only some choices use (a region, say) are not in it but in `Assessed.unverified` of who made the choice.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    unverified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The values of one input that the model was made for; the bounds come from its parameter file."""
+
+    feature: Feature
+    at_least: float = float("-inf")
+    at_most: float = float("inf")
+    below: float = float("inf")
+    shown: str = ""
+
+    @classmethod
+    def of(cls, feature: Feature, bounds: Mapping[str, Any]) -> "Domain":
+        """Read the bounds as a parameter file writes them: `{ at_least = 10, below = 60, shown = "10 to 59" }`."""
+        return cls(feature, **bounds)
+
+    def includes(self, value: Value) -> bool:
+        """Tell whether the model was made for the value."""
+        number = float(value)
+        return self.at_least <= number <= self.at_most and number < self.below
+
+    def is_cut_by(self, lowest: float, highest: float) -> bool:
+        """Tell whether part of the span lies inside and part outside."""
+        return self.includes(lowest) != self.includes(highest)
+
+    def reason(self, value: Value) -> str:
+        """Say why the value is outside: `eGFR 72 is outside 10 to 59`."""
+        rounded = f"{float(value):.4g}"
+        number = f"{value}" if self.includes(float(rounded)) else rounded
+        if self.at_most == float("inf") == self.below:
+            return f"{self.feature.label} {number} is under {self.at_least:g}"
+        return f"{self.feature.label} {number} is outside {self.shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A truth of the chart that puts a patient outside the model's scope; `blocks`: unknown is not assessable."""
+
+    feature: Feature
+    reason: str
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RiskModel:
     """A published score or trained model: what it needs, whom it is for, what it gives.
 
-    `compute` takes values by feature name (absent optional ones left out) in the features' units and gives the results
-    by name, or raises OutOfScope with the reason.
+    `compute` takes the values of one person in scope, by feature name in the features' units (absent optional ones
+    left out), and gives the results by name. `drive` does the same for the contributions of an additive model.
+    `domain` bounds its inputs, from a chart or plain; `chart_domain` what only a chart tells of (the age, for a score
+    without it), where not known does not block; `exclusions` are truths of a chart.
     """
 
-    id: str
-    version: str
-    title: str
-    citation: str
+    parameters: Parameters
     features: tuple[Feature, ...]
-    outputs: tuple["Output", ...]
-    compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    outputs: tuple[Output, ...]
+    compute: Callable[[Values], Mapping[str, Any]]
+    domain: tuple[Domain, ...] = ()
+    chart_domain: tuple[Domain, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    drive: Callable[[Values], Mapping[str, tuple[Driver, ...]]] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Give the model's id, as in `chartside calculate`."""
+        return self.parameters.id
+
+    @property
+    def version(self) -> str:
+        """Give the version of the model's parameters."""
+        return self.parameters.version
+
+    @property
+    def title(self) -> str:
+        """Give the model's name for a reader."""
+        return self.parameters.title
+
+    @property
+    def citation(self) -> str:
+        """Give the source of the model."""
+        return self.parameters.citation
 
     @property
     def reference(self) -> ModelReference:
@@ -35,12 +134,21 @@ class RiskModel:
     @property
     def searches(self) -> tuple[Search, ...]:
         """Give what must be asked about a patient, derived from the features."""
-        raise NotImplementedError
+        asked = (
+            *self.features,
+            *(domain.feature for domain in self.chart_domain),
+            *(exclusion.feature for exclusion in self.exclusions),
+        )
+        return tuple(merge(search for feature in asked for search in feature.searches).values())
 
     @property
     def required_keys(self) -> frozenset[str]:
         """Give the keys of the searches without whose answer the model cannot assess anyone."""
-        raise NotImplementedError
+        needed = (
+            *(feature for feature in self.features if feature.required),
+            *(exclusion.feature for exclusion in self.exclusions if exclusion.blocks),
+        )
+        return frozenset(key for feature in needed for key in feature.required_keys)
 
     def assess(self, record: PatientRecord, site: Site) -> Assessment:
         """Assess one record: a batch of one."""
@@ -48,17 +156,119 @@ class RiskModel:
 
     def assess_many(self, records: Iterable[PatientRecord], site: Site) -> Sequence[Assessment]:
         """Assess each record by itself: order and company do not matter."""
-        raise NotImplementedError
+        return [self._from_chart(record, site) for record in records]
+
+    def calculate(self, values: Values) -> Assessment:
+        """Assess plain values, by feature name in the features' units; what is absent is not known."""
+        return self._answer({f.name: _given(values, f) for f in self.features}, ())
+
+    def _from_chart(self, record: PatientRecord, site: Site) -> Assessment:
+        unknown: list[Input] = []
+        outside = self._out_of_scope(record, site, unknown)
+        if outside is not None:
+            return NotApplicable(self.reference, outside)
+        readings = extract(self.features, record, site)
+        for domain in self.domain:
+            cut = _cut(domain, record)
+            if cut is not None:
+                readings[domain.feature.name] = cut
+        sex = readings.get("sex")
+        if isinstance(sex, Missing) and sex.gap is Gap.NOT_RECORDED:
+            return self._for_both_sexes(record, site, readings, tuple(unknown))
+        return self._answer(readings, tuple(unknown))
+
+    def _out_of_scope(self, record: PatientRecord, site: Site, unknown: list[Input]) -> str | None:
+        """Say why the chart puts the patient out of scope, or add what must be known first to `unknown`."""
+        for exclusion in self.exclusions:
+            answer = exclusion.feature.read(record, site) if exclusion.feature.read else Missing(Gap.NOT_RECORDED)
+            if isinstance(answer, Missing):
+                if exclusion.blocks:
+                    unknown.append(exclusion.feature.as_input(answer))
+            elif answer.value:
+                return exclusion.reason
+        for domain in self.chart_domain:
+            answer = domain.feature.read(record, site) if domain.feature.read else Missing(Gap.NOT_RECORDED)
+            cut = _cut(domain, record)
+            if cut is not None:
+                unknown.append(domain.feature.as_input(cut))
+            elif isinstance(answer, Reading) and not domain.includes(answer.value):
+                return domain.reason(answer.value)
+        return None
+
+    def _for_both_sexes(
+        self, record: PatientRecord, site: Site, readings: Mapping[str, Answer], unknown: tuple[Input, ...]
+    ) -> Assessment:
+        """Assess for each sex and show both, where the chart names neither (models.md 0.3.6)."""
+        answers: dict[str, Assessment] = {}
+        for sex in _SEXES:
+            assumed = {**readings, "sex": Reading(sex, note="assumed")}
+            answers[sex] = self._answer(derived(self.features, record, site, assumed), unknown)
+        assessed = {sex: answer for sex, answer in answers.items() if isinstance(answer, Assessed)}
+        if not assessed:
+            return next((a for a in answers.values() if isinstance(a, NotAssessable)), answers[_SEXES[0]])
+        first = next(iter(assessed.values()))
+        outside = [f"{sex}: {a.reason}" for sex, a in answers.items() if isinstance(a, NotApplicable)]
+        return replace(
+            first,
+            results=MappingProxyType({}),
+            inputs=tuple(f.as_input(readings.get(f.name, Missing(Gap.NOT_RECORDED))) for f in self.features),
+            drivers=_NO_DRIVERS,
+            notes=("sex is not recorded as female or male: results for both", *outside, *self.notes),
+            values={name: value for name, value in first.values.items() if name != "sex"},
+            alternatives={sex: answer.results for sex, answer in assessed.items()},
+        )
+
+    def _answer(self, readings: Mapping[str, Answer], unknown: tuple[Input, ...]) -> Assessment:
+        values = {name: answer.value for name, answer in readings.items() if isinstance(answer, Reading)}
+        for domain in self.domain:
+            value = values.get(domain.feature.name)
+            if value is not None and not domain.includes(value):
+                return NotApplicable(self.reference, domain.reason(value))
+        inputs = tuple(feature.as_input(readings[feature.name]) for feature in self.features)
+        absent = [
+            each
+            for each, feature in zip(inputs, self.features, strict=True)
+            if feature.required and isinstance(each.reading, Missing)
+        ]
+        if absent or unknown:
+            return NotAssessable(self.reference, (*absent, *unknown), inputs, self.notes)
+        return Assessed(
+            self.reference,
+            self.compute(values),
+            inputs,
+            drivers=self.drive(values) if self.drive else _NO_DRIVERS,
+            notes=self.notes,
+            unverified=self._unverified(values),
+            values=values,
+        )
+
+    def _unverified(self, values: Values) -> Mapping[str, tuple[str, ...]]:
+        if not self.parameters.doubtful and not any(output.unverified for output in self.outputs):
+            return MappingProxyType({})
+        named = {
+            output.name: (*output.unverified, *self.parameters.unverified(output.name, values))
+            for output in self.outputs
+        }
+        return {name: tuple(dict.fromkeys(remarks)) for name, remarks in named.items() if remarks}
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One named result: its label, unit, and whether all that goes into it has been verified.
+def outputs_of(
+    parameters: Parameters, features: Iterable[Feature], *declared: tuple[str, str, str]
+) -> tuple[Output, ...]:
+    """Declare results by (name, label, unit); what keeps one from live use follows from the labels of its values."""
+    codes = tuple(dict.fromkeys(remark for feature in features for remark in feature.unverified))
+    return tuple(Output(name, label, unit, (*parameters.unverified(name), *codes)) for name, label, unit in declared)
 
-    `unverified` lists the values that are not VERIFIED (with their label and place): empty means it may be live.
-    """
 
-    name: str
-    label: str
-    unit: str = ""
-    unverified: tuple[str, ...] = ()
+def _cut(domain: Domain, record: PatientRecord) -> Missing | None:
+    """Withdraw an age from a partial birth date if the model's age range cuts through the years it allows."""
+    span = record.age_range_years if domain.feature.name == AGE_YEARS.name else None
+    if span is None or not domain.is_cut_by(*span):
+        return None
+    birth = record.patient.birth if record.patient else None
+    return Missing(Gap.NOT_RECORDED, birth, f"between {span[0]} and {span[1]}: a full birth date is needed")
+
+
+def _given(values: Values, feature: Feature) -> Answer:
+    value = values.get(feature.name)
+    return Missing(Gap.NOT_RECORDED) if value is None else Reading(value)

@@ -1,0 +1,59 @@
+"""What the patient has or had."""
+
+from typing import Final
+
+from fhir_client.record import PatientRecord
+from models.assessment import Missing, Reading
+from models.features.feature import Answer, Feature, Kind
+from models.features.readers import coded_truth, condition
+from models.features.searches import social_history
+from models.features.windows import Window
+from models.site import Site
+
+DIABETES = condition("diabetes", "diabetes", of="diabetes")
+HYPERTENSION = condition("hypertension", "hypertension", of="hypertension")
+# A past event counts: whoever had a stroke has cardiovascular disease.
+CARDIOVASCULAR_DISEASE = condition(
+    "cardiovascular_disease", "established cardiovascular disease", of="cardiovascular_disease", ever=True
+)
+CHRONIC_KIDNEY_DISEASE = condition(
+    "chronic_kidney_disease", "chronic kidney disease on the problem list", of="chronic_kidney_disease"
+)
+KIDNEY_REPLACEMENT = condition("kidney_replacement", "dialysis or kidney transplant", of="kidney_replacement")
+PALLIATIVE_CARE = condition("palliative_care", "palliative care", of="palliative_care")
+
+# Longer than any pregnancy: an older answer says nothing of today.
+_PREGNANCY_ANSWER: Final = Window(months=10)
+_RECORDED = condition("pregnancy", "pregnancy", of="pregnancy")
+_ANSWERED = coded_truth(
+    "pregnancy",
+    "pregnancy",
+    social_history("pregnancy_status"),
+    of="pregnancy_status",
+    answers="pregnancy_answers",
+    true=frozenset({"pregnant"}),
+    within=_PREGNANCY_ANSWER,
+)
+
+
+def _pregnancy(record: PatientRecord, site: Site) -> Answer:
+    """Believe a recorded pregnancy or a recent answer of it; a recent `not pregnant` settles an unreadable list."""
+    if record.patient is not None and record.patient.sex == "male":
+        return Reading(value=False)
+    recorded, answered = (feature.read(record, site) for feature in (_RECORDED, _ANSWERED) if feature.read)
+    for answer in (recorded, answered):
+        if isinstance(answer, Reading) and answer.value:
+            return answer
+    return answered if isinstance(recorded, Missing) else recorded
+
+
+PREGNANCY = Feature(
+    "pregnancy",
+    "pregnancy",
+    Kind.TRUTH,
+    searches=(*_RECORDED.searches, *_ANSWERED.searches),
+    optional_keys=_RECORDED.required_keys | _ANSWERED.required_keys,
+    unverified=(*_RECORDED.unverified, *_ANSWERED.unverified),
+    window=f"active, or answered within {_PREGNANCY_ANSWER}",
+    read=_pregnancy,
+)

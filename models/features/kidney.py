@@ -1,0 +1,68 @@
+"""Kidney function: eGFR from the newest creatinine, or as reported where there is no creatinine."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fhir_client.facts import Observation
+from fhir_client.record import PatientRecord
+from fhir_client.times import Interval
+from models.assessment import Gap, Missing, Reading
+from models.ckd_epi_2021 import equation
+from models.concepts import concept
+from models.features.feature import Answer, Feature, Kind, Readings
+from models.features.labs import CREATININE_MG_DL, REPORTED_EGFR_ML_MIN_1_73M2
+from models.features.readers import measured
+from models.features.searches import laboratory
+from models.kidney_stability.rule import Creatinine, unstable_since
+from models.site import Site
+
+
+def creatinines(record: PatientRecord, site: Site) -> Iterator[tuple[Interval, float, Observation]]:
+    """Give every usable creatinine with a date, newest first, in mg/dL."""
+    for observation in record.observations(concept("creatinine").codes(site)):
+        value = measured(CREATININE_MG_DL, observation)
+        if observation.at is not None and not isinstance(value, Gap):
+            yield observation.at, value, observation
+
+
+def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
+    if CREATININE_MG_DL.read is None or REPORTED_EGFR_ML_MIN_1_73M2.read is None:  # pragma: no cover - both are read
+        return Missing(Gap.NOT_RECORDED)
+    creatinine = CREATININE_MG_DL.read(record, site)
+    if isinstance(creatinine, Missing):
+        if creatinine.gap not in (Gap.NOT_RECORDED, Gap.TOO_OLD):
+            return creatinine
+        reported = REPORTED_EGFR_ML_MIN_1_73M2.read(record, site)
+        return reported if isinstance(reported, Reading) else creatinine
+    sex, age = readings["sex"], readings["age_years"]
+    if isinstance(sex, Missing) or isinstance(age, Missing):
+        return Missing(Gap.NOT_RECORDED, creatinine.at, note="sex and age are needed to estimate it from creatinine")
+    value = equation.egfr(sex=str(sex.value), age_years=float(age.value), creatinine_mg_dl=float(creatinine.value))
+    note = "CKD-EPI 2021 from creatinine"
+    return replace(creatinine, value=value, note=f"{note}; {creatinine.note}" if creatinine.note else note)
+
+
+def _stable_egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
+    series = [Creatinine(at.start, value) for at, value, _ in creatinines(record, site)]
+    if unstable_since(series, record.as_of) is not None:
+        newest = next(creatinines(record, site))[0]
+        return Missing(Gap.UNSTABLE, newest)
+    return _egfr(record, site, readings)
+
+
+EGFR_ML_MIN_1_73M2 = Feature(
+    "egfr_ml_min_1_73m2",
+    "eGFR",
+    Kind.QUANTITY,
+    unit="mL/min/{1.73_m2}",
+    searches=(laboratory("creatinine", "egfr_reported"),),
+    unverified=(
+        *CREATININE_MG_DL.unverified,
+        *REPORTED_EGFR_ML_MIN_1_73M2.unverified,
+        *equation.PARAMETERS.unverified("egfr_ml_min_1_73m2"),
+    ),
+    window=CREATININE_MG_DL.window,
+    derive=_egfr,
+)
+# A chronic risk must not be read from an acute value (models.md 4.2).
+STABLE_EGFR_ML_MIN_1_73M2 = replace(EGFR_ML_MIN_1_73M2, derive=_stable_egfr)

@@ -1,0 +1,6 @@
+"""What the patient takes, by active order."""
+
+from models.features.readers import active_ingredient
+
+BP_TREATED = active_ingredient("bp_treated", "blood pressure treated", of="antihypertensives")
+STATIN = active_ingredient("statin", "statin", of="statins")

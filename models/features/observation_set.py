@@ -1,0 +1,202 @@
+"""The vital signs of one observation set, for early-warning scores: what is stale is never scored as new.
+
+The newest vital sign anchors the set; the others must lie within the site's window before it (models.md 1). A result
+whose time is too coarse to be placed in the window belongs to no set.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Final
+
+from fhir_client.codes import Code, CodeSet
+from fhir_client.facts import Observation
+from fhir_client.record import PatientRecord
+from fhir_client.times import Interval
+from models.assessment import Gap, Missing, Reading
+from models.concepts import concept
+from models.features.feature import Answer, Feature, Kind, Readings
+from models.features.readers import measured, nothing_found, partly
+from models.features.searches import vital_signs
+from models.site import Site
+
+NEWEST_WITHIN: Final = timedelta(hours=12)
+_AIR_PERCENT: Final = 21  # FiO2 above 21 % is oxygen (design/contract.md section 4)
+
+_CONCEPTS: Final = {
+    "respiratory_rate_per_min": ("respiratory_rate",),
+    "spo2_percent": ("oxygen_saturation",),
+    "on_oxygen": ("oxygen_flow", "oxygen_fraction"),
+    "systolic_bp_mmhg": ("systolic_bp",),
+    "heart_rate_per_min": ("heart_rate",),
+    "consciousness": ("consciousness",),
+    "temperature_cel": ("temperature",),
+}
+_SEARCH: Final = vital_signs(*(name for names in _CONCEPTS.values() for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationSet:
+    """The readings of one round, the time of its newest and of its oldest reading."""
+
+    anchor: Interval
+    oldest: datetime
+    readings: Readings
+
+
+def read_newest(record: PatientRecord, site: Site) -> Readings:
+    """Read the newest observation set, if it is of the last 12 hours."""
+    timeline = _timeline(record, site)
+    anchor = _newest_before(timeline, None)
+    if anchor is None:
+        return {name: nothing_found(record, _SEARCH.key, note=_note_of(timeline[name])) for name in _CONCEPTS}
+    if record.as_of - anchor.start > NEWEST_WITHIN:
+        return {name: _too_old_or_absent(record, timeline[name]) for name in _CONCEPTS}
+    return _set_at(record, site, timeline, anchor).readings
+
+
+def read_series(record: PatientRecord, site: Site, *, since: datetime) -> Iterator[ObservationSet]:
+    """Read the observation sets back to a time, newest first; a set begins before the oldest reading of the next."""
+    timeline = _timeline(record, site)
+    anchor = _newest_before(timeline, None)
+    while anchor is not None and anchor.start >= since:
+        found = _set_at(record, site, timeline, anchor)
+        yield found
+        anchor = _newest_before(timeline, found.oldest)
+
+
+def _of_the_set(feature: Feature) -> Feature:
+    return replace(
+        feature,
+        searches=(_SEARCH,),
+        unverified=tuple(remark for each in _CONCEPTS[feature.name] for remark in concept(each).unverified),
+        window="one observation set, the newest within 12 hours",
+        read_together=read_newest,
+    )
+
+
+RESPIRATORY_RATE_PER_MIN = _of_the_set(
+    Feature("respiratory_rate_per_min", "respiratory rate", Kind.QUANTITY, unit="/min", plausible=(2, 80))
+)
+SPO2_PERCENT = _of_the_set(Feature("spo2_percent", "oxygen saturation", Kind.QUANTITY, unit="%", plausible=(50, 100)))
+ON_OXYGEN = _of_the_set(Feature("on_oxygen", "on oxygen", Kind.TRUTH))
+SYSTOLIC_BP_MMHG = _of_the_set(
+    Feature("systolic_bp_mmhg", "systolic blood pressure", Kind.QUANTITY, unit="mm[Hg]", plausible=(40, 300))
+)
+HEART_RATE_PER_MIN = _of_the_set(
+    Feature("heart_rate_per_min", "heart rate", Kind.QUANTITY, unit="/min", plausible=(20, 300))
+)
+CONSCIOUSNESS = _of_the_set(
+    Feature("consciousness", "consciousness (ACVPU)", Kind.CHOICE, choices=("A", "C", "V", "P", "U"))
+)
+TEMPERATURE_CEL = _of_the_set(Feature("temperature_cel", "temperature", Kind.QUANTITY, unit="Cel", plausible=(25, 45)))
+
+_FLOW = Feature("oxygen_flow_l_min", "oxygen flow", Kind.QUANTITY, unit="L/min", plausible=(0, 100))
+_FRACTION = Feature("fio2_percent", "inhaled oxygen fraction", Kind.QUANTITY, unit="%", plausible=(20, 100))
+_QUANTITIES: Final = {
+    feature.name: feature
+    for feature in (RESPIRATORY_RATE_PER_MIN, SPO2_PERCENT, SYSTOLIC_BP_MMHG, HEART_RATE_PER_MIN, TEMPERATURE_CEL)
+}
+
+Timeline = Mapping[str, tuple[Observation, ...]]
+
+
+def _timeline(record: PatientRecord, site: Site) -> Timeline:
+    return {
+        name: tuple(o for o in record.observations(_codes(name, site)) if o.has_value and o.at is not None)
+        for name in _CONCEPTS
+    }
+
+
+def _codes(name: str, site: Site) -> CodeSet:
+    own = site.consciousness_codes if name == "consciousness" else frozenset()
+    return _joined(name, own, with_snomed=site.snomed)
+
+
+@cache
+def _joined(name: str, own: frozenset[Code], *, with_snomed: bool) -> CodeSet:
+    sets = [concept(each).codes(Site(snomed=with_snomed)) for each in _CONCEPTS[name]]
+    codes = own.union(*(each.codes for each in sets))
+    return CodeSet(name, sets[0].title, codes)
+
+
+def _is_placed(at: Interval) -> bool:
+    return at.end - at.start <= timedelta(minutes=1)
+
+
+def _newest_before(timeline: Timeline, limit: datetime | None) -> Interval | None:
+    times = (
+        observation.at
+        for observations in timeline.values()
+        for observation in observations
+        if observation.at is not None and _is_placed(observation.at)
+    )
+    return max((at for at in times if limit is None or at.start < limit), key=lambda at: at.start, default=None)
+
+
+def _set_at(record: PatientRecord, site: Site, timeline: Timeline, anchor: Interval) -> ObservationSet:
+    earliest = anchor.start - timedelta(minutes=site.news2_window_minutes)
+    readings: dict[str, Answer] = {}
+    oldest = anchor.start
+    for name, observations in timeline.items():
+        inside = [o for o in observations if o.at and _is_placed(o.at) and earliest <= o.at.start <= anchor.start]
+        if not inside:
+            readings[name] = _too_old_or_absent(record, observations)
+            continue
+        used = [o for o in inside if o.at and inside[0].at and o.at.start == inside[0].at.start]
+        oldest = min(oldest, *(o.at.start for o in used if o.at))
+        readings[name] = _read(name, used, record, site)
+    return ObservationSet(anchor, oldest, readings)
+
+
+def _read(name: str, used: list[Observation], record: PatientRecord, site: Site) -> Answer:
+    if name == "consciousness":
+        return _agreed({_letter(o, site) for o in used}, used, record)
+    if name == "on_oxygen":
+        return _agreed({_is_oxygen(o, site) for o in used}, used, record)
+    value = measured(_QUANTITIES[name], used[0])
+    if isinstance(value, Gap):
+        return Missing(value, used[0].at)
+    return Reading(value, used[0].at, (used[0].source.reference,), partly(record, _SEARCH.key))
+
+
+def _agreed(answers: set[str | bool | Gap], used: list[Observation], record: PatientRecord) -> Answer:
+    values = {answer for answer in answers if not isinstance(answer, Gap)}
+    if len(values) > 1:
+        return Missing(Gap.CONTRADICTORY, used[0].at)
+    if not values:
+        return Missing(next(answer for answer in answers if isinstance(answer, Gap)), used[0].at)
+    sources = tuple(o.source.reference for o in used)
+    return Reading(values.pop(), used[0].at, sources, partly(record, _SEARCH.key))
+
+
+def _letter(observation: Observation, site: Site) -> str | Gap:
+    known = concept("consciousness_answers").answers(site)
+    letters = {
+        site.consciousness_answers.get(code) or known.get(code, "")
+        for code in observation.concepts
+        if code in site.consciousness_answers or code in known
+    }
+    if len(letters) > 1:
+        return Gap.CONTRADICTORY
+    return letters.pop() if letters else Gap.NOT_CODED
+
+
+def _is_oxygen(observation: Observation, site: Site) -> bool | Gap:
+    is_flow = concept("oxygen_flow").codes(site).matches(observation.codings)
+    value = measured(_FLOW if is_flow else _FRACTION, observation)
+    if isinstance(value, Gap):
+        return value
+    return value > 0 if is_flow else value > _AIR_PERCENT
+
+
+def _too_old_or_absent(record: PatientRecord, observations: Iterable[Observation]) -> Missing:
+    newest = next((o.at for o in observations if o.at and _is_placed(o.at)), None)
+    if newest is not None:
+        return Missing(Gap.TOO_OLD, newest)
+    return nothing_found(record, _SEARCH.key, note=_note_of(observations))
+
+
+def _note_of(observations: Iterable[Observation]) -> str:
+    return "a result has no time of day" if any(True for _ in observations) else ""

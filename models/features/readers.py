@@ -1,0 +1,284 @@
+"""The ways in which a feature is read from a record; each gives the one declaration that everything follows from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from fhir_client.codes import Code, CodeSet
+from fhir_client.facts import Observation
+from fhir_client.record import Availability, PatientRecord
+from fhir_client.search import Search
+from models.assessment import Gap, Missing, Reading
+from models.concepts import concept
+from models.features.feature import Answer, Feature, Kind, Read
+from models.features.searches import CONDITIONS, ENCOUNTERS, MEDICATIONS
+from models.features.windows import Window
+from models.site import Site
+
+PARTLY: Final = "the record system answered only in part"
+# HL7 v3 ActCode: encounters that are not outpatient.
+_NOT_OUTPATIENT: Final = frozenset({"EMER", "IMP", "ACUTE", "NONAC", "OBSENC", "SS"})
+_MEANED: Final = 2
+
+
+def nothing_found(record: PatientRecord, key: str, *, note: str = "") -> Missing:
+    """Say why nothing was found: looked and not there, or could not look."""
+    looked = record.availability(key) is Availability.COMPLETE
+    return Missing(Gap.NOT_RECORDED if looked else Gap.UNAVAILABLE, note=note)
+
+
+def measured(feature: Feature, observation: Observation) -> float | Gap:
+    """Give the value of one result in the feature's unit, or why it is refused."""
+    quantity = observation.quantity
+    if quantity is None:
+        return Gap.NOT_CODED
+    if quantity.comparator is not None:
+        return Gap.BOUND_ONLY
+    return feature.in_unit(quantity.value, quantity.unit)
+
+
+def newest_with_value(record: PatientRecord, codes: CodeSet, key: str, window: Window | None) -> Observation | Missing:
+    """Find the newest result that holds a value; one that only says why there is none is passed over."""
+    undated = False
+    for observation in record.observations(codes):
+        if not observation.has_value:
+            continue
+        if observation.at is None:
+            undated = True
+        elif window is not None and not window.includes(observation.at, record.as_of):
+            return Missing(Gap.TOO_OLD, observation.at)
+        else:
+            return observation
+    return nothing_found(record, key, note="a result has no date" if undated else "")
+
+
+def latest_quantity(
+    name: str,
+    label: str,
+    search: Search,
+    *,
+    of: str,
+    unit: str,
+    within: Window,
+    analyte: str | None = None,
+    plausible: tuple[float, float] | None = None,
+    above_zero: bool = False,
+) -> Feature:
+    """Declare a quantity: the newest result decides, usable or not; an older one never stands in for it."""
+    meaning = concept(of)
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        found = newest_with_value(record, meaning.codes(site), search.key, within)
+        if isinstance(found, Missing):
+            return found
+        value = measured(feature, found)
+        if isinstance(value, Gap):
+            return Missing(value, found.at)
+        return Reading(value, found.at, (found.source.reference,), partly(record, search.key))
+
+    feature = Feature(
+        name,
+        label,
+        Kind.QUANTITY,
+        unit=unit,
+        analyte=analyte,
+        plausible=plausible,
+        above_zero=above_zero,
+        searches=(search,),
+        unverified=meaning.unverified,
+        window=str(within),
+        read=read,
+    )
+    return feature
+
+
+def mean_of_last_two_outpatient(
+    name: str,
+    label: str,
+    search: Search,
+    *,
+    of: str,
+    unit: str,
+    within: Window,
+    plausible: tuple[float, float],
+) -> Feature:
+    """Declare a quantity: the mean of the last two outpatient readings taken at different times.
+
+    Readings in the emergency department or on a ward are passed over; one whose encounter is not known is accepted and
+    said. The newest outpatient reading decides whether there is a value at all; if the one before it is unusable or too
+    old, the newest stands alone and the note says so.
+    """
+    meaning = concept(of)
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        used: list[tuple[float, Observation]] = []
+        notes: list[str] = []
+        for observation in record.observations(meaning.codes(site)):
+            if not observation.has_value or observation.at is None or _is_inpatient(record, observation):
+                continue
+            if used and observation.at.start == _start(used[-1][1]):
+                continue  # the same reading, sent twice or under two codes
+            inside = within.includes(observation.at, record.as_of)
+            value = measured(feature, observation) if inside else Gap.TOO_OLD
+            if isinstance(value, Gap):
+                if not used:
+                    return Missing(value, observation.at)
+                notes.append("the one before was not usable" if inside else "the one before is too old")
+                break
+            used.append((value, observation))
+            if len(used) == _MEANED:
+                break
+        if not used:
+            return nothing_found(record, search.key)
+        return _mean(record, used, notes, search.key)
+
+    feature = Feature(
+        name,
+        label,
+        Kind.QUANTITY,
+        unit=unit,
+        plausible=plausible,
+        searches=(search, ENCOUNTERS),
+        optional_keys=frozenset({ENCOUNTERS.key}),
+        unverified=meaning.unverified,
+        window=str(within),
+        read=read,
+    )
+    return feature
+
+
+def condition(name: str, label: str, *, of: str, ever: bool = False) -> Feature:
+    """Declare a truth: an active condition of this meaning, or with `ever` one that is over too.
+
+    False needs a complete search and few unreadable active conditions (design/contract.md section 4, "False, from a
+    chart"); else the answer is that it is not known.
+    """
+    meaning = concept(of)
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        codes = meaning.codes(site)
+        active = unreadable = 0
+        for fact in record.conditions:
+            if (ever or fact.is_active) and codes.matches(fact.codings):
+                return Reading(value=True, at=fact.onset or fact.recorded, sources=(fact.source.reference,))
+            if fact.is_active:
+                active += 1
+                unreadable += not codes.covers(fact.codings)
+        if record.availability(CONDITIONS.key) is not Availability.COMPLETE:
+            return Missing(Gap.UNAVAILABLE)
+        note = f"{unreadable} of {active} active conditions without a readable code" if unreadable else ""
+        if unreadable > site.unreadable_conditions_limit * active:
+            return Missing(Gap.UNREADABLE, note=note)
+        return Reading(value=False, note=note)
+
+    return Feature(
+        name, label, Kind.TRUTH, searches=(CONDITIONS,), unverified=meaning.unverified, window="active", read=read
+    )
+
+
+def active_ingredient(name: str, label: str, *, of: str) -> Feature:
+    """Declare a truth: an active order for a drug with one of these ingredients.
+
+    False needs a complete search in which every active order resolved to its ingredients.
+    """
+    meaning = concept(of)
+    wanted = meaning.exact_codes
+
+    def read(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
+        active = unresolved = 0
+        for order in record.medications:
+            if not order.is_active:
+                continue
+            active += 1
+            if order.ingredients is None:
+                unresolved += 1
+            elif not wanted.isdisjoint(order.ingredients):
+                return Reading(value=True, at=order.authored, sources=(order.source.reference,))
+        if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
+            return Missing(Gap.UNAVAILABLE)
+        if unresolved:
+            return Missing(Gap.UNREADABLE, note=f"{unresolved} of {active} active drugs not recognised")
+        return Reading(value=False)
+
+    return Feature(
+        name, label, Kind.TRUTH, searches=(MEDICATIONS,), unverified=meaning.unverified, window="active", read=read
+    )
+
+
+def coded_truth(
+    name: str,
+    label: str,
+    search: Search,
+    *,
+    of: str,
+    answers: str,
+    true: frozenset[str],
+    within: Window | None = None,
+) -> Feature:
+    """Declare a truth: what the newest coded answer means; answers of the same moment must agree."""
+    meaning = concept(of)
+    known = concept(answers)
+    return Feature(
+        name,
+        label,
+        Kind.TRUTH,
+        searches=(search,),
+        unverified=(*meaning.unverified, *known.unverified),
+        window=str(within or "newest"),
+        read=_coded_truth_reader(search.key, of=of, answers=answers, true=true, within=within),
+    )
+
+
+def _coded_truth_reader(key: str, *, of: str, answers: str, true: frozenset[str], within: Window | None) -> Read:
+    meaning = concept(of)
+    known = concept(answers)
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        newest = newest_with_value(record, meaning.codes(site), key, within)
+        if isinstance(newest, Missing):
+            return newest
+        same_moment = [
+            observation
+            for observation in record.observations(meaning.codes(site))
+            if observation.has_value and observation.at is not None and observation.at.start == _start(newest)
+        ]
+        meanings = _meanings(same_moment, known.answers(site))
+        truths = {word in true for word in meanings}
+        if len(truths) > 1:
+            return Missing(Gap.CONTRADICTORY, newest.at)
+        if not truths:
+            return Missing(Gap.NOT_CODED, newest.at)
+        sources = tuple(observation.source.reference for observation in same_moment)
+        return Reading(truths.pop(), newest.at, sources, partly(record, key))
+
+    return read
+
+
+def partly(record: PatientRecord, key: str) -> str:
+    """Say that a reading came from a search that was not answered in full."""
+    return "" if record.availability(key) is Availability.COMPLETE else PARTLY
+
+
+def _meanings(observations: Sequence[Observation], known: Mapping[Code, str]) -> set[str]:
+    return {known[code] for observation in observations for code in observation.concepts if code in known}
+
+
+def _start(observation: Observation) -> datetime | None:
+    return None if observation.at is None else observation.at.start
+
+
+def _is_inpatient(record: PatientRecord, observation: Observation) -> bool:
+    encounter = record.encounter(observation.encounter)
+    return encounter is not None and encounter.kind in _NOT_OUTPATIENT
+
+
+def _mean(record: PatientRecord, used: Sequence[tuple[float, Observation]], notes: Sequence[str], key: str) -> Reading:
+    newest = used[0][1]
+    count = "mean of 2 readings" if len(used) == _MEANED else "one reading"
+    setting = "" if all(record.encounter(o.encounter) for _, o in used) else "setting not known"
+    return Reading(
+        sum(value for value, _ in used) / len(used),
+        newest.at,
+        tuple(observation.source.reference for _, observation in used),
+        "; ".join(part for part in (count, *notes, setting, partly(record, key)) if part),
+    )

@@ -1,0 +1,33 @@
+"""How old a reading may be: months back from the record's instant, by the calendar."""
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from fhir_client.times import Interval
+
+_MONTHS_A_YEAR = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last so many months. A partial date counts only if all of it lies inside: it is not made younger."""
+
+    months: int
+
+    def includes(self, at: Interval, as_of: datetime) -> bool:
+        """Tell whether the reading certainly lies in the window."""
+        return at.start >= _months_before(as_of, self.months)
+
+    def __str__(self) -> str:
+        if self.months % _MONTHS_A_YEAR == 0 and self.months > _MONTHS_A_YEAR * 2:
+            return f"{self.months // _MONTHS_A_YEAR} years"
+        return f"{self.months} months"
+
+
+@lru_cache(maxsize=256)
+def _months_before(instant: datetime, months: int) -> datetime:
+    years, month = divmod(instant.year * _MONTHS_A_YEAR + instant.month - 1 - months, _MONTHS_A_YEAR)
+    day = min(instant.day, monthrange(years, month + 1)[1])
+    return instant.replace(year=years, month=month + 1, day=day)

@@ -1,0 +1,124 @@
+"""NEWS2: what it needs, whom it is for, and its chart; every number is in parameters.toml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from fhir_client.record import PatientRecord
+from fhir_client.times import Interval
+from models.assessment import Missing, Reading
+from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
+from models.features.demographics import AGE_YEARS, DECEASED
+from models.features.feature import Feature, Kind
+from models.features.observation_set import (
+    CONSCIOUSNESS,
+    HEART_RATE_PER_MIN,
+    ON_OXYGEN,
+    RESPIRATORY_RATE_PER_MIN,
+    SPO2_PERCENT,
+    SYSTOLIC_BP_MMHG,
+    TEMPERATURE_CEL,
+    read_series,
+)
+from models.parameters import load
+from models.risk_model import Domain, Exclusion, RiskModel, outputs_of
+from models.site import Site
+
+PARAMETERS: Final = load(Path(__file__).parent)
+
+# Scale 2 needs a clinician's recorded decision; no chart entry is agreed for it, so a chart is read on scale 1.
+SPO2_SCALE = Feature("spo2_scale", "oxygen saturation scale", Kind.CHOICE, choices=(1, 2), required=False)
+
+_FEATURES = (
+    RESPIRATORY_RATE_PER_MIN,
+    SPO2_PERCENT,
+    SPO2_SCALE,
+    ON_OXYGEN,
+    SYSTOLIC_BP_MMHG,
+    HEART_RATE_PER_MIN,
+    CONSCIOUSNESS,
+    TEMPERATURE_CEL,
+)
+_TREND: Final = timedelta(hours=24)
+_BANDS: Final[Mapping[str, int]] = PARAMETERS["bands"]
+_STEPS: Final = {name: Decimal(1).scaleb(-places) for name, places in PARAMETERS["decimals"].items()}
+_BY_STEPS: Final = ("respiratory_rate_per_min", "systolic_bp_mmhg", "heart_rate_per_min", "temperature_cel")
+# Closer than any device reads: takes away what a conversion between units adds, so that 36.05 is 36.05.
+_FLOAT_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The points of one earlier observation set, None where the set was not complete."""
+
+    at: Interval
+    points: int | None
+
+
+def compute(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the total, its band, and the points of each parameter."""
+    parts = {
+        "respiratory_rate_per_min": 0,
+        "spo2_percent": _points(_saturation_rows(values), "spo2_percent", values["spo2_percent"]),
+        "on_oxygen": PARAMETERS["on_oxygen"] if values["on_oxygen"] else 0,
+    }
+    parts.update({name: _points(PARAMETERS[name], name, values[name]) for name in _BY_STEPS})
+    parts["consciousness"] = PARAMETERS["consciousness"][values["consciousness"]]
+    points = sum(parts.values())
+    return {"points": points, "band": _band(points, max(parts.values())), "parts": parts}
+
+
+def news2_series(record: PatientRecord, site: Site) -> tuple[Total, ...]:
+    """Give the totals of the observation sets of the last 24 hours, oldest first."""
+    totals = []
+    for found in read_series(record, site, since=record.as_of - _TREND):
+        values = {name: reading.value for name, reading in found.readings.items() if isinstance(reading, Reading)}
+        complete = not any(isinstance(reading, Missing) for reading in found.readings.values())
+        totals.append(Total(found.anchor, compute(values)["points"] if complete else None))
+    return tuple(reversed(totals))
+
+
+def _saturation_rows(values: Mapping[str, Any]) -> Sequence[Mapping[str, float]]:
+    if values.get("spo2_scale", 1) == 1:
+        name = "spo2_percent_scale_1"
+    else:
+        name = f"spo2_percent_scale_2_on_{'oxygen' if values['on_oxygen'] else 'air'}"
+    rows: Sequence[Mapping[str, float]] = PARAMETERS[name]
+    return rows
+
+
+def _points(rows: Sequence[Mapping[str, float]], name: str, value: float) -> int:
+    shown = float(Decimal(repr(round(value, _FLOAT_DIGITS))).quantize(_STEPS[name], ROUND_HALF_UP))
+    return int(next(row["points"] for row in rows if shown <= row.get("up_to", float("inf"))))
+
+
+def _band(points: int, highest_part: int) -> str:
+    if points > _BANDS["medium_up_to"]:
+        return "high"
+    if points > _BANDS["low_up_to"]:
+        return "medium"
+    return "low-medium" if highest_part >= _BANDS["red_score"] else "low"
+
+
+MODEL = RiskModel(
+    parameters=PARAMETERS,
+    features=_FEATURES,
+    outputs=outputs_of(
+        PARAMETERS,
+        _FEATURES,
+        ("points", "NEWS2 points", ""),
+        ("band", "clinical risk", ""),
+        ("parts", "points of each parameter", ""),
+    ),
+    compute=compute,
+    chart_domain=(Domain.of(AGE_YEARS, PARAMETERS["age_range"]),),
+    exclusions=(
+        Exclusion(DECEASED, "the patient has died"),
+        Exclusion(PREGNANCY, "not made for pregnancy: use an obstetric chart"),
+        Exclusion(PALLIATIVE_CARE, "palliative care"),
+    ),
+    notes=("oxygen saturation on scale 1; scale 2 needs a recorded decision and is not read from the chart",),
+)
