@@ -1,7 +1,7 @@
 """Everything known of one patient as of one instant."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from fhir_client.codes import Code, CodeSet
-from fhir_client.elements import Resource, code_from, codings, local_reference, mapping, mappings
+from fhir_client.elements import Resource, codings, local_reference, mapping
 from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient
 from fhir_client.resources import (
     Horizon,
@@ -18,17 +18,14 @@ from fhir_client.resources import (
     read_medication,
     read_order,
     read_patient,
-    read_result,
-    read_result_head,
 )
+from fhir_client.results import ResultIndex
 from fhir_client.rows import Rows
 from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _Fact = TypeVar("_Fact")
-# A result in the index: its place in the source, the Observation, and the element with the code: itself or a component.
-_Place = tuple[int, Resource, Resource]
 
 
 class Availability(StrEnum):
@@ -59,9 +56,7 @@ class PatientRecord:
         "_availability",
         "_full_urls",
         "_horizon",
-        "_index",
         "_read",
-        "_results",
         "_rows",
         "as_of",
         "drafts",
@@ -86,8 +81,6 @@ class PatientRecord:
         self._full_urls = rows.full_urls
         self._horizon = Horizon.at(as_of)
         self._rows = rows
-        self._index: dict[Code, list[_Place]] | None = None
-        self._results: dict[object, Any] = {}
         self._read: dict[str, Any] = {}
 
     @classmethod
@@ -152,48 +145,17 @@ class PatientRecord:
 
     # ---- results
 
-    def observations(self, codes: CodeSet) -> tuple[Observation, ...]:
+    def observations(self, codes: CodeSet) -> Sequence[Observation]:
         """Give the usable results (final, amended, corrected; with or without a value), newest first.
 
-        Panels give their components. A result without a time comes last. Ties keep the order of the source.
+        Panels give their components. A result without a time comes last. Ties keep the order of the source. Each result
+        is read when it is reached: asking for the newest costs little in a long chart.
         """
-        known: tuple[Observation, ...] | None = self._results.get(codes)
-        if known is not None:
-            return known
-        index = self._index_of_results()
-        asked = [code for code in index if codes.matches((code,))] if codes.prefixes else codes.codes
-        places = {place[0]: place for code in asked for place in index.get(code, ())}
-        results = [result for key in sorted(places) if (result := self._result(places[key])) is not None]
-        found = _newest_first(results, lambda result: result.at)
-        self._results[codes] = found
-        return found
-
-    def _index_of_results(self) -> dict[Code, list[_Place]]:
-        if self._index is not None:
-            return self._index
-        index: dict[Code, list[_Place]] = {}
-        number = 0
-        for resource in self._resources("Observation"):
-            elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
-            for element in elements:
-                place = (number, resource, element)
-                number += 1
-                for coding in mappings(mapping(element.get("code")).get("coding")):
-                    code = code_from(coding)
-                    if code is not None:
-                        index.setdefault(code, []).append(place)
-        self._index = index
-        return index
-
-    def _result(self, place: _Place) -> Observation | None:
-        number, resource, element = place
-        if number in self._results:
-            known: Observation | None = self._results[number]
-            return known
-        head = read_result_head(resource, self._horizon, self._local_encounter)
-        result = None if head is None else read_result(element, head)
-        self._results[number] = result
-        return result
+        index: ResultIndex | None = self._read.get("results")
+        if index is None:
+            index = ResultIndex(self._resources("Observation"), self._horizon, self._local_encounter)
+            self._read["results"] = index
+        return index.find(codes)
 
     # ---- everything else, read once when it is first asked for
 

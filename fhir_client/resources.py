@@ -25,9 +25,9 @@ from fhir_client.elements import (
     text_of,
     words,
 )
-from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient, Quantity, Source
+from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient, Quantity
 from fhir_client.medications import ingredients
-from fhir_client.times import BEGINNING, Interval
+from fhir_client.times import BEGINNING, FOREVER, Interval
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
 _CONFIRMED: Final = "confirmed"
@@ -41,6 +41,9 @@ _SEX_PARAMETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-sexPara
 # The codes of the sex parameter since the first extension pack, and the shorter ones of the R5 drafts.
 _CLINICAL_SEX: Final = {"female-typical": "female", "male-typical": "male", "female": "female", "male": "male"}
 _DAY: Final = timedelta(days=1)
+
+UNDATED: Final = Interval(BEGINNING, FOREVER)
+"""The time of a result that has none."""
 
 Resolve = Callable[[str], Resource | None]
 Local = Callable[[str | None], str | None]
@@ -110,42 +113,32 @@ def _clinical_sex(resource: Resource, horizon: Horizon) -> str | None:
 # ---- observations
 
 
-@dataclass(frozen=True, slots=True)
-class ResultHead:
-    """What all parts of one Observation share."""
-
-    source: Source
-    at: Interval | None
-    encounter: str | None
-
-
-def read_result_head(resource: Resource, horizon: Horizon, local: Local) -> ResultHead | None:
-    """Read what an Observation's parts share; None if the whole of it may not be used at the instant."""
+def result_time(resource: Resource, horizon: Horizon) -> Interval | None:
+    """Give when an Observation was made, UNDATED if it does not say; None if it may not be used at the instant."""
     status = resource.get("status")
     if not isinstance(status, str) or status not in _USABLE_RESULTS:
         return None
     at = versions.observed_at(resource)
     if (at is not None and at.start > horizon.instant) or horizon.excludes(resource.get("issued")):
         return None
-    return ResultHead(source(resource, "Observation"), at, local(versions.encounter(resource)))
+    return UNDATED if at is None else at
 
 
-def read_result(element: Resource, head: ResultHead) -> Observation | None:
-    """Read an Observation's own value, or one component's, under the shared head."""
-    if is_modified(element):
-        return None
+def read_result(resource: Resource, element: Resource, at: Interval, local: Local) -> Observation:
+    """Read an Observation's own value, or that of one of its components, with what they share."""
+    origin, codes = source(resource, "Observation"), codings(element.get("code"))
+    encounter, when = local(versions.encounter(resource)), None if at is UNDATED else at
     value = element.get("valueQuantity")
-    codes = codings(element.get("code"))
     if value is not None and "dataAbsentReason" not in element:
         measured = quantity(value)
         absent = None
         if measured is None or "extension" in value:
             absent = absent_reason(value, mapping(value).get("_value"))
             measured = measured if absent is None else None
-        return Observation(head.source, codes, head.at, measured, absent=absent, encounter=head.encounter)
+        return Observation(origin, codes, when, measured, absent=absent, encounter=encounter)
     measured, concepts, truth = (None, (), None) if "dataAbsentReason" in element else _other_value(element)
     absent = None if measured is not None or concepts or truth is not None else _why_absent(element)
-    return Observation(head.source, codes, head.at, measured, concepts, truth, absent, head.encounter)
+    return Observation(origin, codes, when, measured, concepts, truth, absent, encounter)
 
 
 def _other_value(element: Resource) -> tuple[Quantity | None, tuple[Code, ...], bool | None]:

@@ -1,0 +1,128 @@
+"""The results in a chart: found by code, put in order of time, and read one by one as they are asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, overload
+
+from fhir_client.codes import Code, CodeSet, code_of
+from fhir_client.elements import Resource, code_from, is_modified, mapping, mappings
+from fhir_client.facts import Observation
+from fhir_client.resources import Horizon, Local, read_result, result_time
+from fhir_client.times import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a result stands: its number in the chart, the Observation, and itself or the component with the code."""
+
+    number: int
+    resource: Resource
+    element: Resource
+
+
+class ResultIndex:
+    """All Observations of a chart by every code of theirs and of their components.
+
+    Charts hold hundreds of results and a question wants the newest few: so times are read for the codes that are asked
+    for, and values for the results that are looked at. Each is read once.
+    """
+
+    __slots__ = ("_by_code", "_found", "_horizon", "_local", "_read", "_times")
+
+    def __init__(self, resources: Sequence[Resource], horizon: Horizon, local: Local) -> None:
+        self._horizon: Final = horizon
+        self._local: Final = local
+        self._by_code: Final = _by_code(resources)
+        self._found: Final[dict[CodeSet, Results]] = {}
+        self._times: Final[dict[int, Interval | None]] = {}
+        self._read: Final[dict[int, Observation]] = {}
+
+    def find(self, codes: CodeSet) -> "Results":
+        """Give the results with any of the codes, newest first; ties and undated ones keep the order of the source."""
+        known = self._found.get(codes)
+        if known is None:
+            known = self._found[codes] = Results(self, self._in_order(codes))
+        return known
+
+    def _in_order(self, codes: CodeSet) -> list[tuple[_Place, Interval]]:
+        asked = [code for code in self._by_code if codes.matches((code,))] if codes.prefixes else codes.codes
+        places = {place.number: place for code in asked for place in self._by_code.get(code, ())}
+        usable = []
+        for _, place in sorted(places.items()) if len(asked) > 1 else places.items():
+            at = self._time(place.resource)
+            if at is not None and not is_modified(place.element):
+                usable.append((place, at))
+        usable.sort(key=lambda item: item[1].start, reverse=True)
+        return usable
+
+    def _time(self, resource: Resource) -> Interval | None:
+        key = id(resource)  # the record keeps the resource alive
+        try:
+            return self._times[key]
+        except KeyError:
+            at = self._times[key] = result_time(resource, self._horizon)
+            return at
+
+    def read(self, place: _Place, at: Interval) -> Observation:
+        """Read one result."""
+        known = self._read.get(place.number)
+        if known is None:
+            known = self._read[place.number] = read_result(place.resource, place.element, at, self._local)
+        return known
+
+
+class Results(Sequence[Observation]):
+    """Results in order; each is read when it is reached. Equal to any sequence of the same results."""
+
+    __slots__ = ("_index", "_places")
+
+    def __init__(self, index: ResultIndex, places: list[tuple[_Place, Interval]]) -> None:
+        self._index: Final = index
+        self._places: Final = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Observation]:
+        for place, at in self._places:
+            yield self._index.read(place, at)
+
+    @overload
+    def __getitem__(self, position: int) -> Observation: ...
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Observation, ...]: ...
+    def __getitem__(self, position: int | slice) -> Observation | tuple[Observation, ...]:
+        if isinstance(position, slice):
+            return tuple(self._index.read(place, at) for place, at in self._places[position])
+        return self._index.read(*self._places[position])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Show the count only: results must not reach a log."""
+        return f"Results({len(self._places)})"
+
+
+def _by_code(resources: Sequence[Resource]) -> dict[Code, list[_Place]]:
+    index: dict[Code, list[_Place]] = {}
+    number = 0
+    for resource in resources:
+        elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
+        for element in elements:
+            place = _Place(number, resource, element)
+            number += 1
+            for code in _codes_of(element):
+                index.setdefault(code, []).append(place)
+    return index
+
+
+def _codes_of(element: Resource) -> list[Code]:
+    """Give every code of a result, without the care of the tolerant reader where nothing is out of the ordinary."""
+    try:
+        return [code for c in element["code"]["coding"] if (code := code_of(c["system"], c["code"])) is not None]
+    except (KeyError, TypeError):
+        found = (code_from(coding) for coding in mappings(mapping(element.get("code")).get("coding")))
+        return [code for code in found if code is not None]
