@@ -97,7 +97,7 @@ class Call:
     def cards(self) -> list[dict[str, Any]]:
         """The cards of a good answer."""
         found = self.response.get("cards") if self.status == HTTPStatus.OK and isinstance(self.response, dict) else None
-        return found if isinstance(found, list) else []
+        return [card for card in found if isinstance(card, dict)] if isinstance(found, list) else []
 
 
 class CdsClient:

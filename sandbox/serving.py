@@ -1,6 +1,7 @@
 """Runs a web application on a loopback port, in a thread."""
 
 import threading
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,15 +25,25 @@ class _QuietHandler(WSGIRequestHandler):
         """Write no access log: paths name patients."""
 
 
-class Serving:
-    """An application that answers at `origin` while the block runs; port 0 takes a free one."""
+def _unready(environ: object, start_response: Any) -> Iterable[bytes]:
+    del environ
+    start_response("503 Service Unavailable", [])
+    return []
 
-    def __init__(self, app: Flask, port: int = 0) -> None:
+
+class Serving:
+    """An application that answers at `origin` while the block runs; port 0 takes a free one.
+
+    The application is made once the port is taken, because the links that it writes carry the address.
+    """
+
+    def __init__(self, make_app: Callable[[str], Flask], port: int = 0) -> None:
         try:
-            self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
+            self._server = make_server("127.0.0.1", port, _unready, threaded=True, request_handler=_QuietHandler)
         except (OSError, SystemExit) as error:
             # werkzeug prints and exits when the address is in use.
             raise PortInUse(port) from error
+        self._server.app = make_app(self.origin)
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

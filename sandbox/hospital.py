@@ -1,0 +1,123 @@
+"""The sandbox EHR as a whole: whose charts it has, and where they come from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sandbox.client import HOOKS_WITHOUT_ORDERS, Moment
+from sandbox.ehr.access import Grants
+from sandbox.ehr.charts import Charts
+from sandbox.ehr.loading import Chart
+from sandbox.ehr.recent import moved, offset_to_recent
+from sandbox.ehr.server import FhirServer
+from sandbox.ehr.store import Resource, Store
+from sandbox.patients.builder import DOCTOR, STAFF, build
+from sandbox.patients.generator import generate
+from sandbox.patients.stories import read_stories
+
+_SEED: Final = 42
+_MOST_LISTED: Final = 1000
+# An encounter that can be started: FHIR's states before the end.
+_STARTING: Final = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the patient list."""
+
+    id: str
+    name: str
+    sex: str
+    born: str
+    deceased: bool
+    story: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """Charts, and, when they are the sandbox's own, the server and the store that hold them."""
+
+    charts: Charts
+    server: FhirServer | None = None
+    grants: Grants | None = None
+    stories: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store | None:
+        """The store that accepted suggestions change; a server elsewhere is never written to."""
+        return self.server.store if self.server else None
+
+    def patients(self) -> list[Listed]:
+        """List every patient: the stories first, in their order, then the others by name."""
+        found = self.charts.ask(f"Patient?_count={_MOST_LISTED}")
+        resources = [e["resource"] for e in found.get("entry", ()) if e["resource"]["resourceType"] == "Patient"]
+        listed = [_listed(resource, self.stories.get(resource["id"], "")) for resource in resources]
+        places = {identity: place for place, identity in enumerate(self.stories)}
+        return sorted(listed, key=lambda p: (places.get(p.id, len(places)), p.name))
+
+    def newest_encounter(self, patient: str) -> Resource | None:
+        """Find the encounter that began last."""
+        found = self.charts.ask(f"Encounter?patient={patient}&_sort=-date&_count=1")
+        entries = [entry["resource"] for entry in found.get("entry", ())]
+        return next((r for r in entries if r["resourceType"] == "Encounter"), None)
+
+    def moment(self, hook: str, patient: str, user: str = DOCTOR) -> Moment | None:
+        """Say what a hook without orders is fired with; None when it needs an encounter and there is none."""
+        encounter = self.newest_encounter(patient)
+        if encounter is None:
+            return None if HOOKS_WITHOUT_ORDERS[hook] else Moment(patient, user)
+        going_on = encounter.get("status") in _STARTING
+        # A chart opened outside a visit has no encounter in its context.
+        if hook == "patient-view" and not going_on:
+            return Moment(patient, user)
+        return Moment(patient, user, encounter["id"])
+
+
+def _listed(resource: Resource, story: str) -> Listed:
+    names = resource.get("name") or [{}]
+    full = names[0].get("text") or " ".join([*names[0].get("given", ()), names[0].get("family", "")])
+    return Listed(
+        id=resource["id"],
+        name=full.strip() or "no name",
+        sex=resource.get("gender", "unknown"),
+        born=resource.get("birthDate", "unknown"),
+        deceased=bool(resource.get("deceasedBoolean") or resource.get("deceasedDateTime")),
+        story=story,
+    )
+
+
+def story_resources(now: datetime, generated: int = 0) -> tuple[list[Resource], dict[str, str]]:
+    """Write every story, and `generated` more patients; the second part tells each patient's story by id."""
+    stories = read_stories()
+    resources: list[Resource] = [resource for story in stories for resource in build(story, now)]
+    told = {story.id: story.story for story in stories}
+    for patient in generate(generated, _SEED, now):
+        resources.extend(patient.resources)
+        told[patient.story.id] = patient.story.story
+    return resources, told
+
+
+def brought_to_yesterday(charts: Iterable[Chart], now: datetime) -> tuple[list[Resource], dict[str, int]]:
+    """Move each chart so that its last encounter ended yesterday; the second part tells the days, by chart."""
+    resources: list[Resource] = []
+    offsets: dict[str, int] = {}
+    for chart in charts:
+        days = offset_to_recent(chart.resources, now)
+        resources.extend(chart.resources if days is None else moved(chart.resources, days))
+        if days is not None:
+            offsets[chart.name] = days
+    return resources, offsets
+
+
+def local_hospital(
+    resources: Iterable[Resource],
+    base: str,
+    clock: Callable[[], datetime],
+    stories: Mapping[str, str] | None = None,
+) -> Hospital:
+    """Fill a FHIR server of our own, which answers only to the tokens of calls."""
+    store = Store(clock)
+    store.fill([*STAFF, *resources])
+    server = FhirServer(store, base)
+    return Hospital(server, server, Grants(), stories or {})

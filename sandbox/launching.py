@@ -1,0 +1,156 @@
+"""Starts the CDS service in a process of its own, as a stranger would: by its command, its files and its port."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from sandbox.serving import PortInUse
+
+_READY_SECONDS: Final = 60
+_STOP_SECONDS: Final = 15
+_POLL_SECONDS: Final = 0.1
+_RUN: Final = "import sys; from cds_hooks.cli import main; sys.exit(main())"
+# Chosen for the demonstration only: a hospital states its own region, there is no default.
+_SITE: Final = 'kidney_failure_region = "other"\n'
+
+
+class ServiceFailed(Exception):
+    """The CDS service did not start; the message names the log that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where the service of a demonstration lives, and whose charts it may read."""
+
+    folder: Path
+    port: int
+    fhir_server: str
+    database: Path
+    now: str | None = None
+
+    @property
+    def base(self) -> str:
+        """The address that clients use."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """Where the service's log lines go."""
+        return self.folder / "service.log"
+
+    def write_files(self) -> None:
+        """Write the site file and the clients file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        parts = urlsplit(self.fhir_server)
+        test_hosts = "" if parts.scheme == "https" else f'test_hosts = ["{parts.scheme}://{parts.netloc}"]\n'
+        clients = f'[[client]]\nissuer = "anonymous"\nfhir_servers = ["{self.fhir_server}"]\n{test_hosts}'
+        (self.folder / "clients.toml").write_text(clients, "utf-8")
+        (self.folder / "site.toml").write_text(_SITE, "utf-8")
+
+    def environment(self) -> dict[str, str]:
+        """Give the service its settings and none that happen to be set here."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CHARTSIDE_")}
+        settings = {
+            "CHARTSIDE_AUTHENTICATION": "off",
+            "CHARTSIDE_BASE_URL": self.base,
+            "CHARTSIDE_CLIENTS": str((self.folder / "clients.toml").resolve()),
+            "CHARTSIDE_SITE": str((self.folder / "site.toml").resolve()),
+            "CHARTSIDE_DATABASE_URL": f"sqlite:///{self.database.resolve()}",
+        }
+        return inherited | settings | ({"CHARTSIDE_NOW": self.now} if self.now else {})
+
+
+class ServiceProcess:
+    """The CDS service while the block runs: ready when it begins, gone when it ends."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start the service and wait until it says that it is ready."""
+        require_free(self.setting.port)
+        self.setting.write_files()
+        command = [sys.executable, "-c", _RUN, "serve", "--port", str(self.setting.port)]
+        with self.setting.log.open("wb") as log:
+            # A session of its own: Ctrl-C reaches us alone, and we end the service in order.
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own command
+                command,
+                env=self.setting.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ask the service to end, and wait for it."""
+        self._stop()
+
+    def has_ended(self) -> bool:
+        """Say whether the service has stopped by itself."""
+        return self._process is None or self._process.poll() is not None
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.has_ended():
+                break
+            if _is_ready(self.setting.base):
+                return
+            time.sleep(_POLL_SECONDS)
+        raise ServiceFailed(f"the service did not start; its log is {self.setting.log}")
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _is_ready(base: str) -> bool:
+    try:
+        return requests.get(f"{base}/health/ready", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def require_free(port: int) -> None:
+    """Raise PortInUse when something listens on the port."""
+    with socket.socket() as probe:
+        # A port whose last connections are still closing is free, for us as for the server to come.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortInUse(port) from error
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
