@@ -1,7 +1,7 @@
 """RiskModel: features, scope and results; assess and assess_many."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -105,6 +105,11 @@ class RiskModel:
     exclusions: tuple[Exclusion, ...] = ()
     drive: Callable[[Values], Mapping[str, tuple[Driver, ...]]] | None = None
     notes: tuple[str, ...] = ()
+    by_name: Mapping[str, Feature] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the features by name."""
+        object.__setattr__(self, "by_name", MappingProxyType({feature.name: feature for feature in self.features}))
 
     @property
     def id(self) -> str:
