@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
-from fhir_client.codes import Code, CodeSet, code_of
-from fhir_client.elements import Resource, code_from, is_modified, mapping, mappings
+from fhir_client.codes import Code, CodeSet
+from fhir_client.elements import Resource, codings, is_modified, mappings
 from fhir_client.facts import Observation
 from fhir_client.resources import Horizon, Local, read_result, result_time
 from fhir_client.times import Interval
@@ -114,15 +114,6 @@ def _by_code(resources: Sequence[Resource]) -> dict[Code, list[_Place]]:
         for element in elements:
             place = _Place(number, resource, element)
             number += 1
-            for code in _codes_of(element):
+            for code in codings(element.get("code")):
                 index.setdefault(code, []).append(place)
     return index
-
-
-def _codes_of(element: Resource) -> list[Code]:
-    """Give every code of a result, without the care of the tolerant reader where nothing is out of the ordinary."""
-    try:
-        return [code for c in element["code"]["coding"] if (code := code_of(c["system"], c["code"])) is not None]
-    except (KeyError, TypeError):
-        found = (code_from(coding) for coding in mappings(mapping(element.get("code")).get("coding")))
-        return [code for code in found if code is not None]

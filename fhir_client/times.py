@@ -4,6 +4,7 @@ import re
 from calendar import isleap, monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
@@ -51,15 +52,7 @@ class Interval:
         >>> Interval.parse("2020-05").start.isoformat(), Interval.parse("2020-05").end.isoformat()
         ('2020-05-01T00:00:00+00:00', '2020-06-01T00:00:00+00:00')
         """
-        if not isinstance(text, str):
-            return None
-        try:
-            # Every third character from the fifth is a separator.
-            if text[4:20:3] in _SEPARATORS and len(text) in _WHOLE_SECOND_LENGTHS:
-                return _whole_second(text)
-            return _any_form(text)
-        except (ValueError, OverflowError):
-            return None
+        return _read(text) if isinstance(text, str) else None
 
     @classmethod
     def between(cls, start: object, end: object) -> "Interval | None":
@@ -136,6 +129,17 @@ def age_range_years(birth: Interval, on: datetime) -> tuple[int, int] | None:
         return None
     latest = (birth.end - timedelta(microseconds=1)).date()
     return max(0, completed_years(latest, on.date())), completed_years(birth.start.date(), on.date())
+
+
+@lru_cache(maxsize=16_384)  # a chart repeats its times: a visit's results, problems and orders share one
+def _read(text: str) -> Interval | None:
+    try:
+        # Every third character from the fifth is a separator.
+        if text[4:20:3] in _SEPARATORS and len(text) in _WHOLE_SECOND_LENGTHS:
+            return _whole_second(text)
+        return _any_form(text)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _whole_second(text: str) -> Interval | None:

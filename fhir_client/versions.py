@@ -189,4 +189,8 @@ def ended_by_words(resource: Resource) -> bool:
 
 
 def _first_time(resource: Resource, *names: str) -> Interval | None:
-    return next((Interval.parse(resource[name]) for name in names if resource.get(name) is not None), None)
+    for name in names:
+        text = resource.get(name)
+        if text is not None:
+            return Interval.parse(text)
+    return None
