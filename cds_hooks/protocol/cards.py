@@ -166,7 +166,7 @@ class UpdateAction:
         # It was the client's, who may have sent members without a value; they say nothing and are left out (GEN-2).
         object.__setattr__(self, "resource", checks.check_resource(self.resource, drop_empty=True))
         object.__setattr__(self, "extension", checks.check_extension(self.extension))
-        checks.check_local_reference(f"{self.resource['resourceType']}/{self.resource.get('id', '')}")
+        checks.check_has_id(self.resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,13 @@ def check_resource(resource: Mapping[str, Any], *, drop_empty: bool) -> Mapping[
     return copy
 
 
+def check_has_id(resource: Mapping[str, Any]) -> None:
+    """A resource that exists has an id (ACT-4)."""
+    id = resource.get("id")
+    if not isinstance(id, str) or not is_plain_id(id):
+        raise ImpossibleMessage("a resource to be updated has no usable id")
+
+
 def json_copy(value: Any, *, drop_empty: bool, depth: int = 0) -> Any:
     """A copy with nothing that JSON cannot say (NaN, dates) and nothing without a value.
 

@@ -36,7 +36,7 @@ def plain(text: str, *, limit: int = 200) -> str:
     text = _ENTITY.sub("\N{FULLWIDTH AMPERSAND}", text)
     text = _WWW.sub("www ", text.replace("://", ": "))
     text = _EDGE_UNDERSCORE.sub("\N{FULLWIDTH LOW LINE}", text)
-    return shorten(_without_block_marker(text), limit)
+    return shorten(_without_block_marker(text).strip(), limit)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -111,7 +111,6 @@ def test_an_encounter_is_never_required_where_it_is_optional(hook: Hook) -> None
 
 
 def test_a_context_of_ids_only_is_enough() -> None:
-    """[CTX-8] Do not expect a Patient resource in context."""
     assert read(a_request(), strict=True).context.drafts == ()
 
 

@@ -149,7 +149,6 @@ def test_a_single_resource_in_place_of_a_bundle_is_taken_leniently() -> None:
 
 
 def test_the_selected_orders_are_told_from_the_other_drafts() -> None:
-    """[OSEL-1] Advice is about the selections."""
     background, chosen = a_draft("m0"), a_draft("m1")
     context = read(of(SELECT, draftOrders=a_bundle(background, chosen)), strict=True).context
     assert isinstance(context, OrderSelectContext)
@@ -261,14 +260,13 @@ def test_an_order_that_is_no_local_reference_fails_a_strict_reader() -> None:
 
 @pytest.mark.parametrize("appointment", [{"status": "booked"}, {"status": "proposed", "requestedPeriod": [{}]}])
 def test_an_appointment_may_have_any_status_and_no_start(appointment: dict[str, Any]) -> None:
-    """[APPT-1, APPT-2] booked Appointment accepted; dates may be open."""
+    """[APPT-1] booked Appointment accepted."""
     appointment = {"resourceType": "Appointment"} | appointment
     hook = Hook.APPOINTMENT_BOOK
     assert read(of(hook, appointments=a_bundle(appointment)), strict=True).context.drafts == (appointment,)
 
 
 def test_the_patient_may_book() -> None:
-    """[APPT-3] The patient can be the user (self-booking)."""
     user = read(of(Hook.APPOINTMENT_BOOK, userId="Patient/p1"), strict=True).context.user
     assert user is not None
     assert user.is_patient_or_proxy
@@ -276,7 +274,6 @@ def test_the_patient_may_book() -> None:
 
 @pytest.mark.parametrize("hook", [Hook.ENCOUNTER_START, Hook.ENCOUNTER_DISCHARGE])
 def test_an_encounter_hook_has_its_encounter(hook: Hook) -> None:
-    """[ES-1, ED-1] May fire several times, at start, middle or end: the same request gives the same context."""
     assert read(of(hook), strict=True).context == read(of(hook), strict=True).context
     assert read(of(hook), strict=True).context.encounter_id == "e1"
 

@@ -96,7 +96,7 @@ def test_a_missing_hook_is_refused() -> None:
 
 
 def test_a_hook_this_service_does_not_answer_is_refused_by_name_of_the_field() -> None:
-    """[REQ-2, HTTP-3] Valid but not served by this id: 400 naming the field."""
+    """[REQ-2] Valid but not served by this id: 400 naming the field."""
     error = refusal(a_request(Hook.ORDER_SIGN), hooks=PATIENT_VIEW_ONLY)
     assert isinstance(error, WrongHook)
     assert error.status == 400
