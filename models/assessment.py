@@ -1,6 +1,6 @@
 """What a model says of a record, including why it will not say: three answers, never a fourth."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -67,6 +67,34 @@ class Driver:
     name: str
     label: str
     amount: float
+
+
+class Contributions(Mapping[str, tuple[Driver, ...]]):
+    """The drivers of each result, worked out when they are first looked at: only a card looks."""
+
+    __slots__ = ("_found", "_values", "_work_out")
+
+    def __init__(
+        self, work_out: Callable[[Mapping[str, Any]], Mapping[str, tuple[Driver, ...]]], values: Mapping[str, Any]
+    ) -> None:
+        self._work_out = work_out
+        self._values = values
+        self._found: Mapping[str, tuple[Driver, ...]] | None = None
+
+    def __getitem__(self, result: str) -> tuple[Driver, ...]:
+        return self._drivers[result]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._drivers)
+
+    def __len__(self) -> int:
+        return len(self._drivers)
+
+    @property
+    def _drivers(self) -> Mapping[str, tuple[Driver, ...]]:
+        if self._found is None:
+            self._found = self._work_out(self._values)
+        return self._found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fhir_client.search import Search, merge
 from models.assessment import (
     Assessed,
     Assessment,
+    Contributions,
     Driver,
     Gap,
     Input,
@@ -241,7 +242,7 @@ class RiskModel:
             self.reference,
             self.compute(values),
             inputs,
-            drivers=self.drive(values) if self.drive else _NO_DRIVERS,
+            drivers=Contributions(self.drive, values) if self.drive else _NO_DRIVERS,
             notes=self.notes,
             unverified=self._unverified(values),
             values=values,

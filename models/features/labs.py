@@ -46,7 +46,7 @@ ACR_MG_G = latest_quantity(
     laboratory("urine_acr"),
     of="urine_acr",
     unit="mg/g",
-    analyte="acr",
+    analyte="albumin_creatinine_ratio",
     above_zero=True,
     within=Window(months=24),
 )
