@@ -142,13 +142,6 @@ def a_fhir_server() -> Iterator[FhirStub]:
         stub.close()
 
 
-def a_page(*resources: Any, after: str | None = None, **more: Any) -> dict[str, Any]:
-    """Build a searchset of matches; `after` is the link to the next page."""
-    links = {"link": [{"relation": "next", "url": after}]} if after is not None else {}
-    entries = [{"resource": resource, "search": {"mode": "match"}} for resource in resources]
-    return {"resourceType": "Bundle", "type": "searchset", "entry": entries, **links, **more}
-
-
 def an_outcome(severity: str = "error", code: str = "exception") -> dict[str, Any]:
     """Build an OperationOutcome of one issue."""
     return {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code}]}

@@ -18,7 +18,8 @@ from fhir_client.errors import BadResource, FhirError, NotFound, Reason
 from fhir_client.questions import Continue, Deadline, Find, Limits, Read
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.search import Search
-from tests.fhir_stub import Asked, FhirStub, Says, a_fhir_server, a_page, an_outcome
+from tests.builders import a_bundle
+from tests.fhir_stub import Asked, FhirStub, Says, a_fhir_server, an_outcome
 
 TOKEN = "canary-token"
 HBA1C = Search("hba1c", "Observation", codes=(Code(LOINC, "4548-4"),), parameters=(("_sort", "-date"),))
@@ -62,7 +63,7 @@ def ids(answer: Answer) -> list[str]:
 
 def test_a_search_is_a_post_of_a_form(connections: Connections, server: FhirStub) -> None:
     """[FHIR-47] Prefer `POST {Type}/_search`, form-encoded, so identifiers stay out of access logs."""
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a"))))
+    server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"))))
     assert found(a_client(connections, server)) == Answer((an_observation("a"),))
     (asked,) = server.asked
     assert asked.raw == "/r4/Observation/_search"
@@ -76,7 +77,7 @@ def test_a_server_without_post_searches_is_searched_by_get(
 ) -> None:
     """[FHIR-47, FHIR-14] Fall back to GET on 404, 405, 415, 501 and remember it per server."""
     server.on("POST", "Observation/_search", Says(an_outcome(), status))
-    server.on("GET", "Observation", Says(a_page(an_observation("a"))))
+    server.on("GET", "Observation", Says(a_bundle(an_observation("a"))))
     assert ids(found(a_client(connections, server))) == ["a"]
     assert ids(found(a_client(connections, server))) == ["a"]
     assert [asked.method for asked in server.asked] == ["POST", "GET", "GET"]
@@ -84,7 +85,7 @@ def test_a_server_without_post_searches_is_searched_by_get(
 
 def test_a_get_search_arrives_encoded_once(connections: Connections, server: FhirStub) -> None:
     """[FHIR-40] `code=http://loinc.org|4548-4` arrives encoded once."""
-    server.on("GET", "Observation", Says(a_page()))
+    server.on("GET", "Observation", Says(a_bundle()))
     found(a_client(connections, server), patient_id="1&_include=*")
     assert server.asked[1].raw == (
         "/r4/Observation?patient=1%26_include%3D%2A&code=http%3A%2F%2Floinc.org%7C4548-4&_sort=-date"
@@ -99,8 +100,8 @@ def test_the_patient_is_read(connections: Connections, server: FhirStub) -> None
 
 def test_every_request_carries_the_token_and_the_headers(connections: Connections, server: FhirStub) -> None:
     """[FHIR-60, ACC-11] Send Accept, Accept-Encoding gzip, a User-Agent, and a correlation id; and the token."""
-    server.on("POST", "Observation/_search", Says(a_page(after="Observation?cursor=2")))
-    server.on("GET", "Observation", Says(a_page()))
+    server.on("POST", "Observation/_search", Says(a_bundle(next="Observation?cursor=2")))
+    server.on("GET", "Observation", Says(a_bundle()))
     found(a_client(connections, server))
     assert len(server.asked) == 2
     for asked in server.asked:
@@ -113,14 +114,14 @@ def test_every_request_carries_the_token_and_the_headers(connections: Connection
 
 
 def test_without_a_token_no_authorization_is_sent(connections: Connections, server: FhirStub) -> None:
-    server.on("POST", "Observation/_search", Says(a_page()))
+    server.on("POST", "Observation/_search", Says(a_bundle()))
     found(a_client(connections, server, token=None))
     assert "Authorization" not in server.asked[0].headers
 
 
 def test_nothing_but_reads_and_searches_leaves(connections: Connections, server: FhirStub) -> None:
     """[FHIR-3] No PUT, PATCH, DELETE; POST only to `_search`."""
-    server.on("POST", "Observation/_search", Says(a_page(after="Observation?cursor=2")))
+    server.on("POST", "Observation/_search", Says(a_bundle(next="Observation?cursor=2")))
     a_client(connections, server).ask(
         {"hba1c": Find(HBA1C, "p1"), "patient": Find(PATIENT, "p1"), "drug": Read("Medication/7")}
     )
@@ -130,7 +131,7 @@ def test_nothing_but_reads_and_searches_leaves(connections: Connections, server:
 
 def test_calls_share_neither_token_nor_cookie(connections: Connections, server: FhirStub) -> None:
     """[ACC-8] Token is limited to this service and this user: never cached or shared between requests."""
-    server.on("POST", "Observation/_search", Says(a_page(), headers={"Set-Cookie": "session=of-one-user; Path=/"}))
+    server.on("POST", "Observation/_search", Says(a_bundle(), headers={"Set-Cookie": "session=of-one-user; Path=/"}))
     found(a_client(connections, server, token="first"))
     found(a_client(connections, server, token="second"))
     found(a_client(connections, server, token=None))
@@ -218,7 +219,7 @@ def test_a_search_that_the_server_does_not_have_is_not_an_empty_one(connections:
 def test_a_refused_search_is_an_answer_and_not_a_crash(connections: Connections, server: FhirStub) -> None:
     """[ACC-12] 403 on one query is "unavailable", not a crash."""
     server.on("POST", "Observation/_search", Says(an_outcome(), 403))
-    server.on("POST", "Condition/_search", Says(a_page({"resourceType": "Condition", "id": "c"})))
+    server.on("POST", "Condition/_search", Says(a_bundle({"resourceType": "Condition", "id": "c"})))
     answers = a_client(connections, server).ask({"a": Find(HBA1C, "p1"), "b": Find(CONDITIONS, "p1")})
     assert answers["a"] == Answer((), Availability.DENIED, Reason.DENIED)
     assert (ids(answers["b"]), answers["b"].availability) == (["c"], Availability.COMPLETE)
@@ -231,7 +232,9 @@ def test_nobody_there_reads_like_a_timeout(connections: Connections) -> None:
 
 
 def test_an_answer_that_breaks_off_is_no_answer(connections: Connections, server: FhirStub) -> None:
-    server.on("POST", "Observation/_search", Says(a_page(), headers={"Connection": "close", "Content-Length": "9999"}))
+    server.on(
+        "POST", "Observation/_search", Says(a_bundle(), headers={"Connection": "close", "Content-Length": "9999"})
+    )
     assert found(a_client(connections, server)).reason is Reason.NO_ANSWER
 
 
@@ -242,7 +245,7 @@ def test_fhir_json_is_accepted_under_its_names(
     connections: Connections, server: FhirStub, media_type: str | None
 ) -> None:
     """[FHIR-13] Accept `application/fhir+json`, `application/json`, and with charset."""
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a")), media_type=media_type))
+    server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a")), media_type=media_type))
     assert ids(found(a_client(connections, server))) == ["a"]
 
 
@@ -251,7 +254,7 @@ def test_fhir_json_is_accepted_under_its_names(
     [
         (b"<html>Please log in</html>", "text/html"),
         (b"<Bundle/>", "application/fhir+xml"),
-        (json.dumps(a_page()).encode(), "text/html; charset=utf-8"),
+        (json.dumps(a_bundle()).encode(), "text/html; charset=utf-8"),
         (b"<html>Please log in</html>", "application/json"),
         (b"[]", "application/json"),
         (b"{}", "application/json"),
@@ -275,7 +278,7 @@ def test_a_search_answered_with_one_resource_is_no_answer(connections: Connectio
 
 
 def test_a_compressed_answer_is_read(connections: Connections, server: FhirStub) -> None:
-    body = gzip.compress(json.dumps(a_page(*(an_observation(str(n)) for n in range(500)))).encode())
+    body = gzip.compress(json.dumps(a_bundle(*(an_observation(str(n)) for n in range(500)))).encode())
     server.on("POST", "Observation/_search", Says(body, headers={"Content-Encoding": "gzip"}))
     assert len(found(a_client(connections, server)).resources) == 500
 
@@ -296,7 +299,7 @@ def test_all_pages_are_read_by_their_opaque_links(connections: Connections, serv
 
     def page(cursor: str) -> dict[str, Any]:
         after = following[cursor]
-        return a_page(an_observation(f"o{cursor}"), after=after and f"{server.base}/Observation?cursor={after}")
+        return a_bundle(an_observation(f"o{cursor}"), next=after and f"{server.base}/Observation?cursor={after}")
 
     server.on("POST", "Observation/_search", Says(page("")))
     server.on("GET", "Observation", lambda asked: Says(page(asked.raw.partition("=")[2])))
@@ -310,8 +313,8 @@ def test_rows_on_two_pages_are_one_row(connections: Connections, server: FhirStu
 
     The record makes one of them: it knows which copy is the newer.
     """
-    first = a_page(an_observation("a"), an_observation("b", v=1), after="Observation?cursor=2", total=99)
-    paged(server, ["1"], {"1": first, "2": a_page(an_observation("b", v=2), an_observation("c"), total=1)})
+    first = a_bundle(an_observation("a"), an_observation("b", v=1), next="Observation?cursor=2") | {"total": 99}
+    paged(server, ["1"], {"1": first, "2": a_bundle(an_observation("b", v=2), an_observation("c")) | {"total": 1}})
     answer = found(a_client(connections, server))
     assert (ids(answer), answer.availability) == (["a", "b", "b", "c"], Availability.COMPLETE)
     record = PatientRecord.from_resources(answer.resources, patient_id="p1", as_of=datetime(2024, 6, 1, tzinfo=UTC))
@@ -321,7 +324,7 @@ def test_rows_on_two_pages_are_one_row(connections: Connections, server: FhirStu
 def test_a_foreign_next_page_is_not_asked_for(connections: Connections, server: FhirStub) -> None:
     """[FHIR-42, FHIR-71, ACC-11] Foreign `next`: no request leaves, and no token; the state is partial."""
     with a_fhir_server() as other:
-        server.on("POST", "Observation/_search", Says(a_page(an_observation("a"), after=f"{other.base}/Observation")))
+        server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"), next=f"{other.base}/Observation")))
         answer = found(a_client(connections, server))
         assert other.asked == []
     assert answer == Answer((an_observation("a"),), Availability.PARTIAL, Reason.FOREIGN_PAGE)
@@ -337,8 +340,8 @@ def test_a_redirect_is_not_followed(connections: Connections, server: FhirStub) 
 
 def test_pages_that_lead_back_are_not_read_again(connections: Connections, server: FhirStub) -> None:
     """[FHIR-43] Detection of a repeated URL; result then partial, never silently complete."""
-    paged(server, ["1"], {"1": a_page(an_observation("a"), after="Observation?cursor=2"),
-                          "2": a_page(an_observation("b"), after="Observation?cursor=2")})  # fmt: skip
+    paged(server, ["1"], {"1": a_bundle(an_observation("a"), next="Observation?cursor=2"),
+                          "2": a_bundle(an_observation("b"), next="Observation?cursor=2")})  # fmt: skip
     answer = found(a_client(connections, server))
     assert (ids(answer), answer.availability, answer.reason) == (["a", "b"], Availability.PARTIAL, Reason.REPEATED_PAGE)
     assert len(server.asked) == 2
@@ -350,7 +353,9 @@ def test_endless_pages_end(server: FhirStub) -> None:
 
     def page(asked: Asked) -> Says:
         number = next(numbers)
-        return Says(a_page(*(an_observation(f"{number}-{n}") for n in range(10)), after=f"Observation?cursor={number}"))
+        return Says(
+            a_bundle(*(an_observation(f"{number}-{n}") for n in range(10)), next=f"Observation?cursor={number}")
+        )
 
     server.on("POST", "Observation/_search", page)
     server.on("GET", "Observation", page)
@@ -366,7 +371,7 @@ def test_endless_pages_end(server: FhirStub) -> None:
 @pytest.mark.parametrize("is_compressed", [False, True])
 def test_a_huge_body_is_not_read(server: FhirStub, is_compressed: bool) -> None:
     """[FHIR-4, FHIR-79] Everything is bounded, bytes too, and counted after decoding."""
-    body = json.dumps(a_page(an_observation("a", text="x" * 2_000_000))).encode()
+    body = json.dumps(a_bundle(an_observation("a", text="x" * 2_000_000))).encode()
     headers = {"Content-Encoding": "gzip"} if is_compressed else {}
     server.on("POST", "Observation/_search", Says(gzip.compress(body) if is_compressed else body, headers=headers))
     with Connections(limits=Limits(page_bytes=1_000_000)) as connections:
@@ -374,14 +379,14 @@ def test_a_huge_body_is_not_read(server: FhirStub, is_compressed: bool) -> None:
 
 
 def test_a_failure_after_the_first_page_leaves_a_part(connections: Connections, server: FhirStub) -> None:
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a"), after="Observation?cursor=2")))
+    server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"), next="Observation?cursor=2")))
     server.on("GET", "Observation", Says(an_outcome(), 500))
     assert found(a_client(connections, server)) == Answer((an_observation("a"),), Availability.PARTIAL, Reason.FAILED)
 
 
 def test_the_pages_after_a_prefetched_one_are_read(connections: Connections, server: FhirStub) -> None:
-    paged(server, ["1"], {"1": a_page(), "2": a_page(an_observation("b"), after="Observation?cursor=3"),
-                          "3": a_page(an_observation("c"))})  # fmt: skip
+    paged(server, ["1"], {"1": a_bundle(), "2": a_bundle(an_observation("b"), next="Observation?cursor=3"),
+                          "3": a_bundle(an_observation("c"))})  # fmt: skip
     answer = a_client(connections, server).ask({"it": Continue("Observation?cursor=2")})["it"]
     assert (ids(answer), answer.availability) == (["b", "c"], Availability.COMPLETE)
 
@@ -392,7 +397,7 @@ def test_a_long_list_of_ids_is_asked_in_parts(connections: Connections, server: 
     search = Search("by-id", "Observation", parameters=(("_id", ",".join(wanted)),))
 
     def page(asked: Asked) -> Says:
-        return Says(a_page(*(an_observation(id_) for id_ in dict(asked.form)["_id"].split(","))))
+        return Says(a_bundle(*(an_observation(id_) for id_ in dict(asked.form)["_id"].split(","))))
 
     server.on("GET", "Observation", page)
     answer = found(a_client(connections, server), search)
@@ -403,7 +408,7 @@ def test_a_long_list_of_ids_is_asked_in_parts(connections: Connections, server: 
 
 
 def test_a_list_that_says_something_else_is_never_split(connections: Connections, server: FhirStub) -> None:
-    server.on("POST", "Observation/_search", Says(a_page()))
+    server.on("POST", "Observation/_search", Says(a_bundle()))
     found(a_client(connections, server), Search("x", "Observation", parameters=(("_sort", "-date," * 1_000),)))
     assert len(server.asked) == 1
 
@@ -413,7 +418,7 @@ def test_a_list_that_says_something_else_is_never_split(connections: Connections
 
 def test_matches_and_includes_are_told_from_outcomes(connections: Connections, server: FhirStub) -> None:
     """[FHIR-45] Read entry.search.mode: match, include, outcome."""
-    page = a_page(an_observation("a"))
+    page = a_bundle(an_observation("a"))
     page["entry"] += [
         {"resource": {"resourceType": "Practitioner", "id": "x"}, "search": {"mode": "include"}},
         {"resource": an_outcome("warning", "processing"), "search": {"mode": "outcome"}},
@@ -439,7 +444,7 @@ def test_an_outcome_beside_the_rows_says_how_the_search_went(
     connections: Connections, server: FhirStub, rows: int, severity: str, availability: Availability
 ) -> None:
     """[FHIR-67] OperationOutcome: read issue.severity: outcome in a Bundle entry."""
-    server.on("POST", "Observation/_search", Says(a_page(*map(an_observation, "a" * rows), an_outcome(severity))))
+    server.on("POST", "Observation/_search", Says(a_bundle(*map(an_observation, "a" * rows), an_outcome(severity))))
     answer = found(a_client(connections, server))
     assert (len(answer.resources), answer.availability) == (rows, availability)
 
@@ -450,7 +455,7 @@ def test_an_outcome_beside_the_rows_says_how_the_search_went(
 def test_searches_go_out_together(connections: Connections, server: FhirStub) -> None:
     """[FHIR-5] 3 queries of 200 ms finish in under 400 ms."""
     for kind in ("Observation", "Condition", "Encounter"):
-        server.on("POST", f"{kind}/_search", Says(a_page({"resourceType": kind, "id": "1"}), delay=0.2))
+        server.on("POST", f"{kind}/_search", Says(a_bundle({"resourceType": kind, "id": "1"}), delay=0.2))
     questions = {kind: Find(Search(kind, kind), "p1") for kind in ("Observation", "Condition", "Encounter")}
     started = time.monotonic()
     answers = a_client(connections, server).ask(questions)
@@ -460,8 +465,8 @@ def test_searches_go_out_together(connections: Connections, server: FhirStub) ->
 
 def test_the_deadline_cancels_the_rest(connections: Connections, server: FhirStub) -> None:
     """[FHIR-5] Inside a call there is one deadline; the deadline cancels the rest."""
-    server.on("POST", "Observation/_search", Says(a_page(), delay=0.6))
-    server.on("POST", "Condition/_search", Says(a_page({"resourceType": "Condition", "id": "c"})))
+    server.on("POST", "Observation/_search", Says(a_bundle(), delay=0.6))
+    server.on("POST", "Condition/_search", Says(a_bundle({"resourceType": "Condition", "id": "c"})))
     started = time.monotonic()
     answers = a_client(connections, server, seconds=0.2).ask({"a": Find(HBA1C, "p1"), "b": Find(CONDITIONS, "p1")})
     assert 0.2 <= time.monotonic() - started < 0.4
@@ -471,7 +476,9 @@ def test_the_deadline_cancels_the_rest(connections: Connections, server: FhirStu
 
 def test_after_the_deadline_nothing_is_asked(connections: Connections, server: FhirStub) -> None:
     """[ACC-10] Clients revoke the token when the call ends: no background work uses it after that."""
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a"), after="Observation?cursor=2"), delay=0.2))
+    server.on(
+        "POST", "Observation/_search", Says(a_bundle(an_observation("a"), next="Observation?cursor=2"), delay=0.2)
+    )
     client = a_client(connections, server, seconds=0.1)
     assert found(client).reason is Reason.NO_ANSWER
     assert found(client).reason is Reason.NO_ANSWER
@@ -480,15 +487,15 @@ def test_after_the_deadline_nothing_is_asked(connections: Connections, server: F
 
 
 def test_pages_that_came_in_time_are_kept(connections: Connections, server: FhirStub) -> None:
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a"), after="Observation?cursor=2")))
-    server.on("GET", "Observation", Says(a_page(an_observation("b")), delay=0.6))
+    server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"), next="Observation?cursor=2")))
+    server.on("GET", "Observation", Says(a_bundle(an_observation("b")), delay=0.6))
     answer = found(a_client(connections, server, seconds=0.2))
     assert answer == Answer((an_observation("a"),), Availability.PARTIAL, Reason.NO_ANSWER)
 
 
 def test_a_dripping_body_ends_in_time(connections: Connections, server: FhirStub) -> None:
     """[FHIR-4] Slow-drip stubs end in a typed error in time."""
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a")), pieces=40, pause=0.05))
+    server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a")), pieces=40, pause=0.05))
     client = a_client(connections, server, seconds=0.2)
     started = time.monotonic()
     assert found(client).reason is Reason.NO_ANSWER
@@ -506,8 +513,8 @@ def test_a_drip_is_given_up_by_the_thread_that_reads_it(connections: Connections
 
 def test_a_slow_server_does_not_hold_up_another(server: FhirStub) -> None:
     with a_fhir_server() as other, Connections(limits=Limits(concurrency=1)) as connections:
-        server.on("POST", "Observation/_search", Says(a_page(), delay=0.5))
-        other.on("POST", "Observation/_search", Says(a_page(an_observation("a"))))
+        server.on("POST", "Observation/_search", Says(a_bundle(), delay=0.5))
+        other.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"))))
         found(a_client(connections, server, seconds=0.05))
         started = time.monotonic()
         assert ids(found(a_client(connections, other))) == ["a"]
@@ -547,5 +554,5 @@ def test_proxies_of_the_environment_are_ignored(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    server.on("POST", "Observation/_search", Says(a_page(an_observation("a"))))
+    server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"))))
     assert ids(found(a_client(connections, server))) == ["a"]
