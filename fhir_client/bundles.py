@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from fhir_client.elements import Resource, mappings, text_of
+from fhir_client.elements import Resource, mapping, mappings, text_of
 from fhir_client.record import Availability, PatientRecord
 
 _OUTCOME: Final = "OperationOutcome"
@@ -43,7 +43,7 @@ def contents(value: Any) -> Contents:
         case list():
             return _from_entries([{"resource": item} for item in value], {})
         case {"resourceType": "Bundle"}:
-            return _from_entries(mappings(value.get("entry")), value)
+            return _from_entries(_entries(value), value)
         case {"resourceType": str()}:
             return _from_entries([{"resource": value}], {})
     return Contents(is_readable=False)
@@ -84,28 +84,54 @@ def record_from_bundle(
     )
 
 
-def _from_entries(entries: list[Mapping[str, Any]], bundle: Mapping[str, Any]) -> Contents:
-    matches: list[Resource] = []
-    includes: list[Resource] = []
-    outcomes: list[Resource] = []
-    full_urls: dict[str, str] = {}
+def _from_entries(entries: list[Any], bundle: Mapping[str, Any]) -> Contents:
+    sorted_in = _Sorted([], [], [], {})
+    matches = sorted_in.matches
     for entry in entries:
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
-            continue  # an entry without a resource: a deletion, or a server that hides what may not be seen
-        full_url = entry.get("fullUrl")
-        id_ = resource.get("id")
-        if isinstance(full_url, str) and not (isinstance(id_, str) and id_ and full_url.endswith(id_)):
-            resource = _named(resource, full_url, full_urls)
-        search = entry.get("search")
-        mode = search.get("mode") if isinstance(search, dict) else None
-        if resource.get("resourceType") == _OUTCOME or mode == "outcome":
-            outcomes.append(resource)
-        else:
-            (includes if mode == "include" else matches).append(resource)
+        try:  # nothing out of the ordinary: the hot path
+            resource, search = entry["resource"], entry.get("search")
+            if (
+                entry["fullUrl"].endswith(resource["id"])
+                and (search is None or search["mode"] == "match")
+                and resource["resourceType"] != _OUTCOME
+            ):
+                matches.append(resource)
+                continue
+        except (KeyError, TypeError, AttributeError):
+            pass
+        sorted_in.add(entry)
     return Contents(
-        tuple(matches), tuple(includes), tuple(outcomes), full_urls, _link(bundle, "self"), _link(bundle, "next")
+        matches=tuple(matches),
+        includes=tuple(sorted_in.includes),
+        outcomes=tuple(sorted_in.outcomes),
+        full_urls=sorted_in.full_urls,
+        self_link=_link(bundle, "self"),
+        next_link=_link(bundle, "next"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """The lists that a Bundle's entries are sorted into."""
+
+    matches: list[Resource]
+    includes: list[Resource]
+    outcomes: list[Resource]
+    full_urls: dict[str, str]
+
+    def add(self, entry: object) -> None:
+        """Sort in an entry of any form; one without a resource is a deletion, or hides what may not be seen."""
+        resource = mapping(entry).get("resource")
+        if not isinstance(resource, dict):
+            return
+        full_url, id_ = text_of(mapping(entry).get("fullUrl")), text_of(resource.get("id"))
+        if full_url is not None and (id_ is None or not full_url.endswith(id_)):
+            resource = _named(resource, full_url, self.full_urls)
+        mode = mapping(mapping(entry).get("search")).get("mode")
+        if resource.get("resourceType") == _OUTCOME or mode == "outcome":
+            self.outcomes.append(resource)
+        else:
+            (self.includes if mode == "include" else self.matches).append(resource)
 
 
 def _named(resource: dict[str, Any], full_url: str, full_urls: dict[str, str]) -> Resource:
@@ -116,6 +142,11 @@ def _named(resource: dict[str, Any], full_url: str, full_urls: dict[str, str]) -
         resource = {**resource, "id": id_}
     full_urls[full_url] = f"{resource.get('resourceType')}/{id_}"
     return resource
+
+
+def _entries(bundle: Mapping[str, Any]) -> list[Any]:
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else mappings(entries)
 
 
 def _link(bundle: Mapping[str, Any], relation: str) -> str | None:

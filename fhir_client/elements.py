@@ -54,7 +54,10 @@ def words(concept: object) -> frozenset[str]:
     """Give the code words of a status, which is a plain code in some FHIR versions and a CodeableConcept in others."""
     if isinstance(concept, str):
         return frozenset((concept,))
-    found = [coding.get("code") for coding in mappings(mapping(concept).get("coding"))]
+    try:  # nothing out of the ordinary: the hot path
+        found = [coding["code"] for coding in concept["coding"]]  # type: ignore[index]
+    except (KeyError, TypeError):
+        found = [coding.get("code") for coding in mappings(mapping(concept).get("coding"))]
     return frozenset([word for word in found if isinstance(word, str)])
 
 
@@ -113,7 +116,8 @@ def local_reference(text: str) -> str:
     >>> local_reference("https://ehr.example/r4/Patient/p1/_history/2")
     'Patient/p1'
     """
-    text = text.partition("/_history/")[0]
+    if "/_history/" in text:
+        text = text.partition("/_history/")[0]
     return "/".join(text.split("/")[-2:]) if "://" in text else text
 
 

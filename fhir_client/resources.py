@@ -27,7 +27,7 @@ from fhir_client.elements import (
 )
 from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient, Quantity
 from fhir_client.medications import ingredients
-from fhir_client.times import BEGINNING, FOREVER, Interval
+from fhir_client.times import BEGINNING, FOREVER, Interval, read_time
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
 _CONFIRMED: Final = "confirmed"
@@ -68,9 +68,9 @@ class Horizon:
         time = Interval.parse(text)
         return time is not None and time.start > self.instant
 
-    def hides(self, *times: Interval | None) -> bool:
-        """Tell whether any of the times is certainly after the instant."""
-        return any(time is not None and time.start > self.instant for time in times)
+    def hides(self, time: Interval | None) -> bool:
+        """Tell whether a time is certainly after the instant."""
+        return time is not None and time.start > self.instant
 
 
 # ---- patient
@@ -118,8 +118,9 @@ def result_time(resource: Resource, horizon: Horizon) -> Interval | None:
     status = resource.get("status")
     if not isinstance(status, str) or status not in _USABLE_RESULTS:
         return None
-    at = versions.observed_at(resource)
-    if (at is not None and at.start > horizon.instant) or horizon.excludes(resource.get("issued")):
+    text, issued = resource.get("effectiveDateTime"), resource.get("issued")
+    at = read_time(text) if isinstance(text, str) else versions.observed_at(resource)
+    if (at is not None and at.start > horizon.instant) or (issued is not None and horizon.excludes(issued)):
         return None
     return UNDATED if at is None else at
 
@@ -174,8 +175,8 @@ def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
     verification = versions.verification_status(resource)
     if verification is not None and (_CONFIRMED not in verification or verification & _DENIED):
         return None
-    onset, recorded = _onset(resource), versions.recorded_at(resource)
-    if horizon.hides(onset, recorded):
+    onset, recorded = versions.began_at(resource), versions.recorded_at(resource)
+    if horizon.hides(onset) or horizon.hides(recorded):
         return None
     code = resource.get("code")
     return Condition(
@@ -188,14 +189,9 @@ def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
     )
 
 
-def _onset(resource: Resource) -> Interval | None:
-    moment = resource.get("onsetDateTime")
-    return versions.period(resource.get("onsetPeriod")) if moment is None else Interval.parse(moment)
-
-
 def _is_active_condition(resource: Resource, horizon: Horizon) -> bool:
     """Tell whether it had not ended at the instant: a dated end decides, then the clinical status, then other words."""
-    ended = Interval.parse(resource.get("abatementDateTime")) or versions.period(resource.get("abatementPeriod"))
+    ended = versions.abated_at(resource)
     if ended is not None:
         return ended.is_after(horizon.instant)
     status = versions.clinical_status(resource)

@@ -1,23 +1,18 @@
 """The results in a chart: found by code, put in order of time, and read one by one as they are asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, overload
 
 from fhir_client.codes import Code, CodeSet
-from fhir_client.elements import Resource, codings, is_modified, mappings
+from fhir_client.elements import Resource, codings, mappings
 from fhir_client.facts import Observation
 from fhir_client.resources import Horizon, Local, read_result, result_time
 from fhir_client.times import Interval
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a result stands: its number in the chart, the Observation, and itself or the component with the code."""
-
-    number: int
-    resource: Resource
-    element: Resource
+# Where a result stands: its number in the chart, the Observation, and itself or the component with the code. A plain
+# tuple: there are hundreds, most never looked at.
+_Place = tuple[int, Resource, Resource]
 
 
 class ResultIndex:
@@ -46,28 +41,25 @@ class ResultIndex:
 
     def _in_order(self, codes: CodeSet) -> list[tuple[_Place, Interval]]:
         asked = [code for code in self._by_code if codes.matches((code,))] if codes.prefixes else codes.codes
-        places = {place.number: place for code in asked for place in self._by_code.get(code, ())}
+        places = {place[0]: place for code in asked for place in self._by_code.get(code, ())}
+        times = self._times
         usable = []
-        for _, place in sorted(places.items()) if len(asked) > 1 else places.items():
-            at = self._time(place.resource)
-            if at is not None and not is_modified(place.element):
+        for number in sorted(places):
+            place = places[number]
+            _, resource, element = place
+            key = id(resource)  # the record keeps the resource alive
+            at = times[key] if key in times else times.setdefault(key, result_time(resource, self._horizon))
+            if at is not None and "modifierExtension" not in element:
                 usable.append((place, at))
-        usable.sort(key=lambda item: item[1].start, reverse=True)
+        usable.sort(key=_start, reverse=True)
         return usable
-
-    def _time(self, resource: Resource) -> Interval | None:
-        key = id(resource)  # the record keeps the resource alive
-        try:
-            return self._times[key]
-        except KeyError:
-            at = self._times[key] = result_time(resource, self._horizon)
-            return at
 
     def read(self, place: _Place, at: Interval) -> Observation:
         """Read one result."""
-        known = self._read.get(place.number)
+        number, resource, element = place
+        known = self._read.get(number)
         if known is None:
-            known = self._read[place.number] = read_result(place.resource, place.element, at, self._local)
+            known = self._read[number] = read_result(resource, element, at, self._local)
         return known
 
 
@@ -106,14 +98,21 @@ class Results(Sequence[Observation]):
         return f"Results({len(self._places)})"
 
 
+def _start(item: tuple[_Place, Interval]) -> datetime:
+    return item[1].start
+
+
 def _by_code(resources: Sequence[Resource]) -> dict[Code, list[_Place]]:
     index: dict[Code, list[_Place]] = {}
     number = 0
     for resource in resources:
         elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
         for element in elements:
-            place = _Place(number, resource, element)
+            place = (number, resource, element)
             number += 1
             for code in codings(element.get("code")):
-                index.setdefault(code, []).append(place)
+                if code in index:
+                    index[code].append(place)
+                else:
+                    index[code] = [place]
     return index

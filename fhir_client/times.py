@@ -52,7 +52,7 @@ class Interval:
         >>> Interval.parse("2020-05").start.isoformat(), Interval.parse("2020-05").end.isoformat()
         ('2020-05-01T00:00:00+00:00', '2020-06-01T00:00:00+00:00')
         """
-        return _read(text) if isinstance(text, str) else None
+        return read_time(text) if isinstance(text, str) else None
 
     @classmethod
     def between(cls, start: object, end: object) -> "Interval | None":
@@ -107,6 +107,18 @@ class Interval:
         return self.start <= instant < self.end
 
 
+@lru_cache(maxsize=16_384)  # a chart repeats its times: a visit's results, problems and orders share one
+def read_time(text: str) -> Interval | None:
+    """Read a FHIR date, dateTime or instant; None for a text that is not one."""
+    try:
+        # Every third character from the fifth is a separator.
+        if text[4:20:3] in _SEPARATORS and len(text) in _WHOLE_SECOND_LENGTHS:
+            return _whole_second(text)
+        return _any_form(text)
+    except (ValueError, OverflowError):
+        return None
+
+
 def completed_years(born: date, on: date) -> int:
     """Count completed years of life; born on 29 February, a birthday in a common year is 1 March.
 
@@ -129,17 +141,6 @@ def age_range_years(birth: Interval, on: datetime) -> tuple[int, int] | None:
         return None
     latest = (birth.end - timedelta(microseconds=1)).date()
     return max(0, completed_years(latest, on.date())), completed_years(birth.start.date(), on.date())
-
-
-@lru_cache(maxsize=16_384)  # a chart repeats its times: a visit's results, problems and orders share one
-def _read(text: str) -> Interval | None:
-    try:
-        # Every third character from the fifth is a separator.
-        if text[4:20:3] in _SEPARATORS and len(text) in _WHOLE_SECOND_LENGTHS:
-            return _whole_second(text)
-        return _any_form(text)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _whole_second(text: str) -> Interval | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fhir_client.codes import Code
-from fhir_client.elements import NOTHING, Resource, codings, mapping, mappings, reference, text_of, words
+from fhir_client.elements import Resource, codings, mapping, mappings, reference, text_of, words
 from fhir_client.times import Interval
 
 # An order for a drug, and one for anything else, by the names they have had.
@@ -92,6 +92,16 @@ def period(value: object) -> Interval | None:
     """Give a Period."""
     value = mapping(value)
     return Interval.between(value.get("start"), value.get("end"))
+
+
+def began_at(resource: Resource) -> Interval | None:
+    """Give a condition's onset[x], where it is a time or a period."""
+    return _time_or_period(resource, "onsetDateTime", "onsetPeriod")
+
+
+def abated_at(resource: Resource) -> Interval | None:
+    """Give a condition's abatement[x], where it is a time or a period."""
+    return _time_or_period(resource, "abatementDateTime", "abatementPeriod")
 
 
 def recorded_at(resource: Resource) -> Interval | None:
@@ -184,8 +194,15 @@ def is_prohibition(resource: Resource) -> bool:
 def ended_by_words(resource: Resource) -> bool:
     """Tell whether a condition's abatement is stated without a time: as a text, an age, a range, or STU3's truth."""
     return resource.get("abatementBoolean") is True or any(
-        resource.get(name) not in (None, "", NOTHING) for name in ("abatementString", "abatementAge", "abatementRange")
+        resource.get(name) for name in ("abatementString", "abatementAge", "abatementRange")
     )
+
+
+def _time_or_period(resource: Resource, time: str, span: str) -> Interval | None:
+    text = resource.get(time)
+    if text is not None:
+        return Interval.parse(text)
+    return period(resource[span]) if span in resource else None
 
 
 def _first_time(resource: Resource, *names: str) -> Interval | None:
