@@ -11,6 +11,7 @@ from typing import Any
 from models.errors import ParametersRejected
 
 FILE_NAME = "parameters.toml"
+CARD_NAME = "CARD.md"
 _HEADER = frozenset({"id", "version", "title", "citation", "doi", "parameter"})
 _ENTRY = frozenset({"value", "unit", "citation", "label", "evidence", "outputs", "when"})
 
@@ -69,6 +70,7 @@ class Parameters:
     title: str
     citation: str
     by_name: Mapping[str, Parameter]
+    folder: Path
     doi: str = ""
     _doubtful: tuple[Parameter, ...] = field(init=False)
 
@@ -78,6 +80,11 @@ class Parameters:
 
     def __getitem__(self, name: str) -> Any:
         return self.by_name[name].value
+
+    @property
+    def card(self) -> str:
+        """Give the model card, in Markdown."""
+        return (self.folder / CARD_NAME).read_text(encoding="utf-8")
 
     @property
     def doubtful(self) -> tuple[Parameter, ...]:
@@ -112,6 +119,7 @@ def load(folder: Path) -> Parameters:
         title=_text(content, "title", place),
         citation=_text(content, "citation", place),
         doi=_text(content, "doi", place) if "doi" in content else "",
+        folder=folder,
         by_name=MappingProxyType({name: _parameter(name, entry, place) for name, entry in entries.items()}),
     )
 
