@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -22,6 +23,7 @@ from fhir_client.questions import USUAL, Continue, Deadline, Find, Limits, Param
 
 _POST_SEARCH_UNSUPPORTED = frozenset({404, 405, 415, 501})  # FHIR-47
 _CHUNK_BYTES = 65_536
+_SILENT = CRITICAL + 1
 _ACCEPT = "application/fhir+json, application/json;q=0.9"
 
 
@@ -36,7 +38,11 @@ class Connections:
         limits: Limits = USUAL,
         user_agent: str = "chartside",
     ) -> None:
-        """Open nothing yet: a connection is made when a server is first asked."""
+        """Open nothing yet: a connection is made when a server is first asked.
+
+        From now on urllib3 keeps silent: its log lines hold addresses, and with them patients (FHIR-81).
+        """
+        getLogger("urllib3").setLevel(_SILENT)
         self._verify = True if ca_file is None else str(ca_file)
         self._proxies = {} if https_proxy is None else {"https": https_proxy}
         self._limits = limits
