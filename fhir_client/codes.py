@@ -10,6 +10,7 @@ SNOMED_CT = "http://snomed.info/sct"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 UCUM = "http://unitsofmeasure.org"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"  # what Encounter.class is coded in
 
 # The same code systems under the other names that clients send (FHIR R4, terminologies-systems; HL7 OIDs).
 _ALIASES = {

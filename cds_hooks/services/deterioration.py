@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fhir_client.drafting import task
-from models.features.setting import is_acute
-from models.news2.trend import Total, trend
+from models.news2.model import Total, news2_series
 
 from cds_hooks import presentation as say
 from cds_hooks.protocol.cards import Card, CreateAction, Indicator, Source, Suggestion
@@ -34,7 +33,7 @@ def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]
     match assessments[0]:
         case Assessed() as assessed if assessed.results.get("band") in RESPONSES:
             return [_raised(assessed, moment)]
-        case NotAssessable() as unknown if is_acute(moment.record):
+        case NotAssessable() as unknown:
             return [_not_scored(unknown, moment)]
     return []
 
@@ -45,7 +44,7 @@ def _raised(assessed: Assessed, moment: Moment) -> Card:
     body = say.detail(
         f"**NEWS2 {points} of 20 ({band})**",
         _parts_table(assessed),
-        _trend_line(trend(moment.record, moment.site)),
+        _trend_line(news2_series(moment.record, moment.site)),
         say.notes_list(assessed.notes),
         say.footer(assessed.model, DERIVED_IN, THRESHOLDS),
     )

@@ -56,6 +56,12 @@ def read_newest(record: PatientRecord, site: Site) -> Readings:
     return _set_at(record, site, timeline, anchor).readings
 
 
+def has_newest(record: PatientRecord, site: Site) -> bool:
+    """Tell whether any vital sign was taken within the last 12 hours."""
+    anchor = _newest_before(_timeline(record, site), None)
+    return anchor is not None and record.as_of - anchor.start <= NEWEST_WITHIN
+
+
 def read_series(record: PatientRecord, site: Site, *, since: datetime) -> Iterator[ObservationSet]:
     """Read the observation sets back to a time, newest first; a set begins before the oldest reading of the next."""
     timeline = _timeline(record, site)

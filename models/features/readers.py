@@ -16,8 +16,7 @@ from models.features.windows import Window
 from models.site import Site
 
 PARTLY: Final = "the record system answered only in part"
-# HL7 v3 ActCode: encounters that are not outpatient.
-_NOT_OUTPATIENT: Final = frozenset({"EMER", "IMP", "ACUTE", "NONAC", "OBSENC", "SS"})
+_NOT_OUTPATIENT: Final = concept("acute_encounter").exact_codes
 _MEANED: Final = 2
 
 

@@ -23,6 +23,7 @@ from models.features.observation_set import (
     TEMPERATURE_CEL,
     read_series,
 )
+from models.features.setting import OUTSIDE_ACUTE_CARE
 from models.parameters import load
 from models.risk_model import Domain, Exclusion, RiskModel, outputs_of
 from models.site import Site
@@ -119,6 +120,7 @@ MODEL = RiskModel(
         Exclusion(DECEASED, "the patient has died"),
         Exclusion(PREGNANCY, "not made for pregnancy: use an obstetric chart"),
         Exclusion(PALLIATIVE_CARE, "palliative care"),
+        Exclusion(OUTSIDE_ACUTE_CARE, "no acute encounter, and no vital signs within 12 hours"),
     ),
     notes=("oxygen saturation on scale 1; scale 2 needs a recorded decision and is not read from the chart",),
 )

@@ -1,0 +1,45 @@
+"""Where the patient is cared for now: scores of acute care are silent about everybody else."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from fhir_client.facts import Encounter
+from fhir_client.record import Availability, PatientRecord
+from models.assessment import Gap, Missing, Reading
+from models.concepts import concept
+from models.features.feature import Answer, Feature, Kind
+from models.features.observation_set import HEART_RATE_PER_MIN, has_newest
+from models.features.searches import ENCOUNTERS
+from models.site import Site
+
+ACUTE: Final = concept("acute_encounter").exact_codes
+# Encounter.status of R4: the patient is there, or only away for a while.
+_ONGOING: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
+
+
+def _is_outside_acute_care(record: PatientRecord, site: Site) -> Answer:
+    """Tell whether no acute encounter goes on and no vital sign was taken lately; not known if we could not look."""
+    if any(encounter.kind in ACUTE for encounter in _present(record)) or has_newest(record, site):
+        return Reading(value=False)
+    if record.availability(ENCOUNTERS.key) is not Availability.COMPLETE:
+        return Missing(Gap.UNAVAILABLE)
+    return Reading(value=True)
+
+
+def _present(record: PatientRecord) -> Iterable[Encounter]:
+    """Give the encounter that the hook named, whatever its status says yet, and those that are going on."""
+    for encounter in record.encounters:
+        is_named = encounter.source.reference == f"Encounter/{record.encounter_id}"
+        if is_named or encounter.status in _ONGOING:
+            yield encounter
+
+
+OUTSIDE_ACUTE_CARE = Feature(
+    "outside_acute_care",
+    "outside acute care",
+    Kind.TRUTH,
+    searches=(ENCOUNTERS, *HEART_RATE_PER_MIN.searches),
+    optional_keys=frozenset({ENCOUNTERS.key}),
+    window="encounters going on, vital signs of 12 hours",
+    read=_is_outside_acute_care,
+)
