@@ -225,7 +225,7 @@ def _moment(date: str, minutes: str, seconds: str, fraction: str | None, offset:
     """The instant in UTC; a leap second is the last microsecond before it; no offset counts as UTC."""
     if seconds == "60":
         seconds, fraction = "59", "999999"
-    microseconds = (fraction or "0")[:6].ljust(6, "0")
+    microseconds = (fraction or "0")[:6]
     zone = "+00:00" if offset is None or offset in "Zz" else offset
     try:
         return datetime.fromisoformat(f"{date}T{minutes}:{seconds}.{microseconds}{zone}").astimezone(UTC)

@@ -53,7 +53,7 @@ def _check_parameter(name: str, equals: str, value: str) -> None:
     elif name == "_sort":
         fits = _SORT.fullmatch(value) is not None
     else:
-        fits = (name in _OF_ANY_TYPE or _NAME.fullmatch(name) is not None) and name != "sort"
+        fits = name in _OF_ANY_TYPE or _NAME.fullmatch(name) is not None
         fits = fits and not any(_REFUSED_PREFIX.match(part) for part in value.split(","))
     if not fits:
         raise ImpossibleMessage("a search parameter is not in the subset that every client can follow")

@@ -130,6 +130,7 @@ def test_ordinary_text_is_left_as_it_is(text: str) -> None:
 
 
 def test_text_that_must_change_stays_readable() -> None:
+    assert plain("met\N{RIGHT-TO-LEFT OVERRIDE}for\N{ZERO WIDTH SPACE}min\x00500\tmg") == "metformin 500 mg"
     assert plain("insulin lispro [Humalog]\n100 UNT/ML") == "insulin lispro (Humalog) 100 UNT/ML"
 
 

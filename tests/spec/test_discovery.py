@@ -159,6 +159,7 @@ def test_a_read_or_a_type_search_passes(template: str) -> None:
         "Patient/{{context.patientId}}/Observation",
         "Patient/{{context.patientId}}/$everything",
         "Patient/{{context.patientId}}/_history/1",
+        "Patient/_history",
         "Observation/$lastn?patient={{context.patientId}}",
         "patient/{{context.patientId}}",
         "Patient/{{context.patientId}} ",

@@ -265,21 +265,23 @@ def test_the_same_entry_written_otherwise_has_the_same_key() -> None:
     assert first.key == again.key
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
+def test_entries_that_differ_in_anything_have_different_keys() -> None:
+    entries = [
+        an_entry(),
         an_entry(card=SUGGESTION),
         an_entry(acceptedSuggestions=[{"id": CARD}]),
         an_entry(outcomeTimestamp="2024-05-01T10:00:01Z"),
         overridden(),
         overridden(overrideReason={"reason": REASON}),
+        overridden(overrideReason={"reason": REASON | {"code": "other"}}),
+        overridden(overrideReason={"reason": REASON | {"system": "https://other.example"}}),
         overridden(overrideReason={"reason": REASON, "userComment": "no"}),
+        overridden(overrideReason={"reason": REASON, "userComment": "yes"}),
         overridden(overrideReason={"userComment": "no"}),
-    ],
-)
-def test_another_entry_has_another_key(other: Json) -> None:
-    assert one(other).key != one(an_entry()).key
-    assert len(one(other).key) == 64
+    ]
+    keys = {one(entry).key for entry in entries}
+    assert len(keys) == len(entries)
+    assert {len(key) for key in keys} == {64}
 
 
 def test_one_bad_entry_fails_the_batch_and_all_faults_are_named() -> None:
