@@ -31,7 +31,8 @@ CLIENTS = [
 
 
 def a_card(summary: str = "A finding", **more: Any) -> Card:
-    return Card(summary, **({"indicator": Indicator.INFO, "source": SOURCE} | more))
+    given: Json = {"indicator": Indicator.INFO, "source": SOURCE} | more
+    return Card(summary, **given)
 
 
 def a_create(description: str | None = "Order it") -> CreateAction:
@@ -47,7 +48,8 @@ def a_delete(description: str | None = "Stop it") -> DeleteAction:
 
 
 def a_suggestion(label: str = "Do it", **more: Any) -> Suggestion:
-    return Suggestion(label, **({"actions": (a_create(),)} | more))
+    given: Json = {"actions": (a_create(),)} | more
+    return Suggestion(label, **given)
 
 
 def sent(response: Response, profile: ClientProfile | None = None) -> Json:

@@ -3,16 +3,16 @@
 import pytest
 
 from cds_hooks.protocol.hooks import Hook, UserId
-from tests.spec.messages import a_bundle, a_context, a_draft, a_request, read, refused_places, warned_places
+from tests.spec.messages import Json, a_bundle, a_context, a_draft, a_request, read, refused_places, warned_places
 
 ORDER_SIGN = Hook.ORDER_SIGN
 
 
-def with_user(user: object) -> dict[str, object]:
+def with_user(user: object) -> Json:
     return a_request(context=a_context(Hook.PATIENT_VIEW, userId=user))
 
 
-def signing(*drafts: object) -> dict[str, object]:
+def signing(*drafts: Json) -> Json:
     return a_request(ORDER_SIGN, context=a_context(ORDER_SIGN, draftOrders=a_bundle(*drafts)))
 
 

@@ -50,7 +50,7 @@ def test_an_entry_has_its_required_members() -> None:
 @pytest.mark.parametrize(
     "changed", [{"title": ""}, {"title": "a\nb"}, {"description": " "}, {"usage_requirements": ""}]
 )
-def test_an_entry_without_its_texts_cannot_be_built(changed: dict[str, str]) -> None:
+def test_an_entry_without_its_texts_cannot_be_built(changed: dict[str, Any]) -> None:
     """[DISC-4, DISC-6] Non-empty strings."""
     with pytest.raises(ImpossibleMessage):
         an_entry(**changed)
