@@ -27,7 +27,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Says:
-    """What is answered. `pieces` are sent one by one, `pause` seconds apart, after waiting `delay` seconds."""
+    """What is answered, after `delay` seconds; `pieces` of the body, and with `drips` the headers, `pause` apart."""
 
     body: Any = None
     status: int = 200
@@ -36,6 +36,7 @@ class Says:
     delay: float = 0.0
     pieces: int = 1
     pause: float = 0.0
+    drips: bool = False
 
     def encoded(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -48,9 +49,49 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    def __init__(self, hear: Callable[[Asked], Says]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.hear = hear
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), OSError):  # a client that hung up is no error
             super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        parts = urlsplit(self.path)
+        form = tuple(parse_qsl(body or parts.query))
+        self._say(self.server.hear(Asked(self.command, parts.path, self.path, dict(self.headers), form)))
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Keep the test output quiet."""
+
+    def _say(self, says: Says) -> None:
+        content = says.encoded()
+        time.sleep(says.delay)
+        self.send_response(says.status)
+        if "Content-Length" not in says.headers:
+            self.send_header("Content-Length", str(len(content)))
+        if says.media_type is not None:
+            self.send_header("Content-Type", says.media_type)
+        for name, value in says.headers.items():
+            self.send_header(name, value)
+            if says.drips:
+                self.flush_headers()
+                time.sleep(says.pause)
+        self.end_headers()
+        size = max(1, len(content) // says.pieces)
+        for start in range(0, len(content), size):
+            self.wfile.write(content[start : start + size])
+            time.sleep(says.pause)
 
 
 class FhirStub:
@@ -60,47 +101,7 @@ class FhirStub:
         self.asked: list[Asked] = []
         self._scripts: dict[tuple[str, str], Script] = {}
         self._lock = Lock()
-        stub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                self._answer()
-
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                """Keep the test output quiet."""
-
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                parts = urlsplit(self.path)
-                form = tuple(parse_qsl(body or parts.query))
-                asked = Asked(self.command, parts.path, self.path, dict(self.headers), form)
-                try:
-                    self._say(stub._hear(asked))
-                except OSError:  # the client has had enough
-                    self.close_connection = True
-
-            def _say(self, says: Says) -> None:
-                content = says.encoded()
-                time.sleep(says.delay)
-                self.send_response(says.status)
-                if "Content-Length" not in says.headers:
-                    self.send_header("Content-Length", str(len(content)))
-                if says.media_type is not None:
-                    self.send_header("Content-Type", says.media_type)
-                for name, value in says.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                size = max(1, len(content) // says.pieces)
-                for start in range(0, len(content), size):
-                    self.wfile.write(content[start : start + size])
-                    time.sleep(says.pause)
-
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = _Server(self._hear)
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 

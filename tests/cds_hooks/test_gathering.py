@@ -270,6 +270,16 @@ def test_references_by_full_url_are_followed() -> None:
     assert drugs_of(a_call({"medications": orders}), never) == [(Code(RXNORM, "6809"),)]
 
 
+def test_references_lead_from_page_to_page(connections: Connections, server: FhirStub) -> None:
+    full_url = "urn:uuid:0a0b0c0d-0000-4000-8000-000000000001"
+    first = a_bundle(an_order_of(full_url, id="order"), next="MedicationRequest?cursor=2")
+    second = a_bundle()
+    second["entry"].append({"fullUrl": full_url, "resource": a_drug("m")})
+    server.on("GET", "MedicationRequest", Says(second))
+    drugs = drugs_of(a_call({"medications": first}, server=server.base), access_to(connections, server))
+    assert drugs == [(Code(RXNORM, "6809"),)]
+
+
 def test_a_server_that_ignores_code_adds_nothing(connections: Connections, server: FhirStub) -> None:
     """[FHIR-46] Servers may ignore unknown parameters: filters that matter are applied again locally."""
     holds_the_chart(server)

@@ -100,6 +100,7 @@ def test_a_next_link_is_followed_as_it_stands(link: str, url: str) -> None:
         "https://fhir.example\\@evil.example/r4",
         "javascript:alert(1)",
         "https://fhir.example/r4/\r\nHost: evil",
+        "https://fhir.example/r4/Obser\tvation",
     ],
 )
 def test_a_next_link_that_leads_elsewhere_is_not_followed(link: str) -> None:
