@@ -1,10 +1,44 @@
-"""Which ingredients a drug code stands for."""
+"""Which ingredients a drug code stands for, by the table in `rxnorm/`."""
 
-from collections.abc import Iterable
+import csv
+import gzip
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
 
-from fhir_client.codes import Code
+from fhir_client.codes import RXNORM, Code
 
 
 def ingredients(codings: Iterable[Code]) -> frozenset[str] | None:
-    """Give the RxNorm ingredient codes of the first coding that resolves, None if none does."""
+    """Give the RxNorm ingredient codes of the first RxNorm coding that resolves, None if none does.
+
+    An ingredient's own code resolves to itself. None is not "no ingredients": what the drug is, is not known here.
+
+    >>> sorted(ingredients([Code(RXNORM, "617311")]))
+    ['83367']
+    """
+    known = crosswalk()
+    for coding in codings:
+        if coding.system == RXNORM:
+            found = known.get(coding.code)
+            if found is not None:
+                return found
     return None
+
+
+@cache
+def crosswalk() -> Mapping[str, frozenset[str]]:
+    """Load the table: RxNorm code → ingredient codes. A few milliseconds, once; worth calling at start-up."""
+    packed = files("fhir_client").joinpath("rxnorm", "crosswalk.csv.gz").read_bytes()
+    table: dict[str, frozenset[str]] = {}
+    for row in csv.DictReader(gzip.decompress(packed).decode("ascii").splitlines()):
+        table.update(dict.fromkeys(row["products"].split(), frozenset(row["ingredients"].split())))
+    return table
+
+
+@cache
+def unverified_ingredients() -> Mapping[str, str]:
+    """Give the ingredient codes that rest on one source, with their label: what depends on them may not be live."""
+    rows = tomllib.loads(files("fhir_client").joinpath("rxnorm", "labels.toml").read_text("utf-8"))
+    return {code: row["label"] for code, row in rows.items() if row["label"] != "VERIFIED"}

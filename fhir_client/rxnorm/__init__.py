@@ -1,0 +1,1 @@
+"""Which ingredients RxNorm product codes stand for: the table, and the program that makes it."""
