@@ -19,6 +19,7 @@ from fhir_client.questions import Continue, Deadline, Find, Question, Read
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.references import medications_pointed_at
 from fhir_client.search import Search
+from fhir_client.versions import DRUG_ORDERS
 
 Connect = Callable[[HookRequest], FhirClient | None]
 """Gives access to the caller's FHIR server for this call, None where there is none."""
@@ -81,7 +82,13 @@ def gather(
     _check_required(required, answers)
     availability = {key: answer.availability for key, answer in answers.items()}
     resources = [resource for answer in answers.values() for resource in answer.resources]
-    resources += _medications(resources, request, client or connect)
+    drug_orders = [
+        resource
+        for key, answer in answers.items()
+        if searches[key].resource_type in DRUG_ORDERS
+        for resource in answer.resources
+    ]
+    resources += _drugs([*drug_orders, *request.context.drafts], request, client or connect)
     return Gathered(
         record=PatientRecord.from_resources(
             resources,
@@ -174,11 +181,9 @@ def _check_required(required: Collection[str], answers: Mapping[str, Answer]) ->
         raise DataUnavailable(*faults)
 
 
-def _medications(
-    resources: Collection[Resource], request: HookRequest, access: FhirClient | Connect
-) -> tuple[Resource, ...]:
+def _drugs(orders: Collection[Resource], request: HookRequest, access: FhirClient | Connect) -> tuple[Resource, ...]:
     """Read the drugs that orders and drafts name by reference; what cannot be read stays unresolved, and says so."""
-    wanted = medications_pointed_at([*resources, *request.context.drafts])
+    wanted = medications_pointed_at(orders)
     client = (access if isinstance(access, FhirClient) else access(request)) if wanted else None
     if client is None:
         return ()
