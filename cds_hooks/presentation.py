@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from fhir_client.drafting import service_request
-
+from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, SelectionBehavior, Source, Suggestion
 from cds_hooks.protocol.markdown import plain
 from cds_hooks.service import Moment
-from fhir_client.codes import Code
+from fhir_client.drafting import service_request
 from fhir_client.times import Interval
-from models.assessment import Gap, Input, Missing, ModelReference, Reading, Value
+from models.assessment import Driver, Gap, Input, Missing, ModelReference, Reading, Value
 
 # CARD-2: fewer than 140 characters, with the marks that a site's policy may put before it.
 SUMMARY_LIMIT = 139 - len("DEMONSTRATION: PILOT: ")
@@ -108,6 +107,12 @@ def missing_names(missing: Sequence[Input], *, limit: int) -> str:
     return f"{len(names)} inputs"
 
 
+def drivers_line(drivers: Iterable[Driver]) -> str:
+    """Name the inputs that raise an additive model's result most; empty where none does."""
+    raising = sorted((driver for driver in drivers if driver.amount > 0), key=lambda driver: -driver.amount)[:3]
+    return f"**Raises it most:** {', '.join(driver.label for driver in raising)}." if raising else ""
+
+
 def notes_list(notes: Iterable[str]) -> str:
     """List notes, one line each; empty without notes."""
     return "\n".join(f"- {plain(note)}" for note in notes)
@@ -134,16 +139,18 @@ def detail(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def test_order(moment: Moment, code: Code, display: str, *, why: str) -> Suggestion:
-    """Suggest to order a test: one new ServiceRequest, nothing preselected."""
-    order = service_request(
-        code,
-        display,
+def order(moment: Moment, name: str, *, why: str) -> Suggestion:
+    """Suggest to order a test or a referral: one new ServiceRequest, nothing preselected."""
+    wanted = orderable(name)
+    request = service_request(
+        wanted.code,
+        wanted.display,
         patient_id=moment.request.context.patient_id,
         encounter_id=moment.request.context.encounter_id,
         reason_text=why,
     )
-    return Suggestion(f"Order {display}", actions=(CreateAction(f"Order {display}", order),))
+    words = f"Order: {wanted.display}"
+    return Suggestion(words, actions=(CreateAction(words, request),))
 
 
 def card(

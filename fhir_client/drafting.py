@@ -5,6 +5,7 @@ call: building the model costs a hundred times as much as the rest. So the texts
 values: those belong on the card.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -21,12 +22,17 @@ _PRIORITIES: Final = frozenset({"routine", "urgent", "asap", "stat"})
 _SOMEONE: Final = {"reference": "Patient/someone"}
 
 
+# An id becomes part of a reference: nothing that would lead it elsewhere. FHIR's own characters are fewer, but clients
+# send others (CTX-2, CTX-4), and their patients are to have suggestions too.
+_ID: Final = re.compile(r"(?!\.{1,2}$)[^\s/,|&?#%<>\x00-\x1f\x7f]+")
+
+
 class NotDrafted(ValueError):
     """A resource that cannot be drafted: it would not be valid FHIR."""
 
 
 def service_request(
-    code: Code,
+    code: Code | None,
     display: str,
     *,
     patient_id: str,
@@ -34,7 +40,7 @@ def service_request(
     reason_text: str | None = None,
     priority: str = "routine",
 ) -> dict[str, Any]:
-    """Draft an order for a test or service, for the clinician to sign."""
+    """Draft an order for a test or service, for the clinician to sign; without a code it is one in words."""
     body = _service_request(code, display, reason_text, _checked_priority(priority))
     return _about(body, "subject", patient_id, encounter_id)
 
@@ -59,7 +65,7 @@ def preload() -> None:
 
 
 @lru_cache(maxsize=512)
-def _service_request(code: Code, display: str, reason: str | None, priority: str) -> bytes:
+def _service_request(code: Code | None, display: str, reason: str | None, priority: str) -> bytes:
     from fhir.resources.R4B.servicerequest import ServiceRequest  # noqa: PLC0415 - see the module's docstring
 
     body: dict[str, Any] = {
@@ -134,7 +140,7 @@ def _about(body: bytes, subject: str, patient_id: str, encounter_id: str | None)
 
 
 def _checked(id_: str) -> str:
-    if not id_ or not id_.isascii() or not id_.replace("-", "").replace(".", "").isalnum():
+    if _ID.fullmatch(id_) is None:
         raise NotDrafted("an id is empty or has a character that no FHIR id has")
     return id_
 
@@ -145,5 +151,7 @@ def _checked_priority(priority: str) -> str:
     return priority
 
 
-def _concept(code: Code, display: str) -> dict[str, Any]:
+def _concept(code: Code | None, display: str) -> dict[str, Any]:
+    if code is None:
+        return {"text": display}
     return {"coding": [{"system": code.system, "code": code.code, "display": display}], "text": display}

@@ -6,8 +6,7 @@ from cds_hooks import presentation as say
 from cds_hooks.protocol.cards import Card, Indicator, Source, Suggestion
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.service import Moment, Service
-from fhir_client.codes import LOINC, Code
-from models.assessment import Assessed, Assessment, Driver, NotAssessable
+from models.assessment import Assessed, Assessment, NotAssessable
 from models.prevent import MODEL
 from models.prevent.thresholds import ascvd_category, reaches_blood_pressure_threshold
 
@@ -26,9 +25,9 @@ HORIZONS = (("10-year", "10y"), ("30-year", "30y"))
 OUTCOMES = (("total CVD", "cvd"), ("ASCVD", "ascvd"), ("heart failure", "hf"))
 SYSTOLIC_TARGET = 130.0  # clinical/models.md 5: the what-if is asked with a systolic pressure of 130
 TESTS = {
-    "total_cholesterol_mg_dl": (Code(LOINC, "24331-1"), "Lipid panel"),
-    "hdl_cholesterol_mg_dl": (Code(LOINC, "24331-1"), "Lipid panel"),
-    "egfr_ml_min_1_73m2": (Code(LOINC, "2160-0"), "Creatinine"),
+    "total_cholesterol_mg_dl": "lipid_panel",
+    "hdl_cholesterol_mg_dl": "lipid_panel",
+    "egfr_ml_min_1_73m2": "creatinine",
 }
 
 
@@ -63,7 +62,7 @@ def _risk(assessed: Assessed, moment: Moment) -> Card:
         summary += f"; 30-year {say.percent(results['cvd_30y'])}"
     body = say.detail(
         _risks_table(results),
-        _drivers(assessed.drivers.get("cvd_10y", ())),
+        say.drivers_line(assessed.drivers.get("cvd_10y", ())),
         _what_if(assessed),
         say.inputs_table(assessed.inputs),
         say.notes_list(assessed.notes),
@@ -93,13 +92,6 @@ def _risks_table(results: Mapping[str, float]) -> str:
         if all(name in results for name in names):
             rows.append(f"| {horizon} | {' | '.join(say.percent(results[name]) for name in names)} |")
     return "\n".join(rows)
-
-
-def _drivers(drivers: Sequence[Driver]) -> str:
-    raising = sorted((driver for driver in drivers if driver.amount > 0), key=lambda driver: -driver.amount)[:3]
-    if not raising:
-        return ""
-    return f"**Raises it most:** {', '.join(driver.label for driver in raising)}."
 
 
 def _what_if(assessed: Assessed) -> str:
@@ -134,8 +126,8 @@ def _not_computed(unknown: NotAssessable, moment: Moment) -> Card:
 def _orders(unknown: NotAssessable, moment: Moment) -> list[Suggestion]:
     tests = {TESTS[item.name] for item in unknown.missing if item.name in TESTS}
     return [
-        say.test_order(moment, code, display, why="Input of the PREVENT cardiovascular risk is missing or too old")
-        for code, display in sorted(tests)
+        say.order(moment, name, why="Input of the PREVENT cardiovascular risk is missing or too old")
+        for name in sorted(tests)
     ]
 
 

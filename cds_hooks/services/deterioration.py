@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from fhir_client.drafting import task
-from models.news2.model import Total, news2_series
-
 from cds_hooks import presentation as say
 from cds_hooks.protocol.cards import Card, CreateAction, Indicator, Source, Suggestion
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.service import Moment, Service
+from fhir_client.drafting import task
 from models.assessment import Assessed, Assessment, NotAssessable
 from models.news2 import MODEL
+from models.news2.model import Total, news2_series
 
 SOURCE = Source(
     "Royal College of Physicians, NEWS2 (2017)",

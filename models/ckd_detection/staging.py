@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from fhir_client.codes import ICD_10_CM, Code
 from fhir_client.times import Interval
 from models.parameters import load
 
@@ -37,9 +38,20 @@ def a_stage(acr_mg_g: float) -> str:
     return str(PARAMETERS["a_stages"][-1]["stage"])
 
 
+def is_low_egfr(egfr_ml_min_1_73m2: float) -> bool:
+    """Tell whether the value is one of the two that the criteria ask for."""
+    return egfr_ml_min_1_73m2 < _LOW_EGFR
+
+
+def diagnosis(g_stage: str) -> tuple[Code, str]:
+    """Give the ICD-10-CM code and display of chronic kidney disease in this GFR category."""
+    found = PARAMETERS["diagnoses"][g_stage]
+    return Code(ICD_10_CM, found["code"]), str(found["display"])
+
+
 def egfr_stays_low(series: Sequence[Point]) -> bool:
     """Tell whether the newest eGFR is low and another was 90 or more days before; newest first."""
-    return _lasts(series, lambda value: value < _LOW_EGFR)
+    return _lasts(series, is_low_egfr)
 
 
 def acr_stays_raised(series: Sequence[Point]) -> bool:
