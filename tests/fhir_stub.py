@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         form = tuple(parse_qsl(body or parts.query))
         self._say(self.server.hear(Asked(self.command, parts.path, self.path, dict(self.headers), form)))
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = do_GET  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Keep the test output quiet."""

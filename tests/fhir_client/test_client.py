@@ -569,3 +569,13 @@ def test_proxies_of_the_environment_are_ignored(
     monkeypatch.delenv("no_proxy", raising=False)
     server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"))))
     assert ids(found(a_client(connections, server))) == ["a"]
+
+
+def test_a_configured_proxy_is_used(server: FhirStub) -> None:
+    with Connections(https_proxy=server.origin) as connections:
+        deadline = Deadline.after(5, time.monotonic)
+        base = Base.parse("https://fhir.example/r4")
+        client = connections.client(base, token=TOKEN, deadline=deadline, request_id="request-1")
+        assert found(client).reason is Reason.NO_ANSWER
+    assert [(asked.method, asked.raw) for asked in server.asked] == [("CONNECT", "fhir.example:443")]
+    assert "Authorization" not in server.asked[0].headers
