@@ -82,9 +82,7 @@ def run(
 
 
 def _row(patient: str, call: Call) -> Row:
-    cards = tuple(
-        (str(card.get("indicator")), str(card.get("summary"))) for card in call.cards if isinstance(card, dict)
-    )
+    cards = tuple((str(card.get("indicator")), str(card.get("summary"))) for card in call.cards)
     return Row(
         patient, call.service.id, call.service.hook, call.status, call.milliseconds, cards, tuple(_problems(call))
     )  # fmt: skip

@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+# How soon the thread sees that it shall end.
+_POLL_SECONDS: Final = 0.02
 
 
 class PortInUse(Exception):
@@ -45,7 +48,7 @@ class Serving:
             raise PortInUse(port) from error
         self._server.app = make_app(self.origin)
         self._server.daemon_threads = True  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
 
     @property
     def port(self) -> int:

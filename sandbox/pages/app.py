@@ -137,6 +137,8 @@ class _Desk:
 def create_ehr_app(hospital: Hospital, client: CdsClient, clock: Callable[[], datetime]) -> Flask:
     """Build the EHR; the FHIR server stands under `/fhir` when the charts are the sandbox's own."""
     app = Flask("sandbox.pages", static_folder="static", static_url_path="/static")
+    # The page shows messages as they went over the wire: members keep their order.
+    app.json.sort_keys = False  # type: ignore[attr-defined]
     desk = _Desk(hospital, client, clock)
     app.add_url_rule("/", "page", lambda: app.send_static_file("index.html"))
     app.add_url_rule("/ehr/patients", "patients", desk.patients)

@@ -1,0 +1,276 @@
+// The EHR page: patients, chart, cards and the wire. What is chosen stands in the address, so a link repeats it.
+
+import { cardElement } from "./cards.js";
+import { showChart } from "./chart.js";
+import { element, replace } from "./dom.js";
+
+const STARTING = ["planned", "arrived", "triaged", "in-progress", "onleave"];
+const WITHOUT_ORDERS = ["patient-view", "encounter-start", "encounter-discharge"];
+const DEFAULTS = { prefetch: "complete", server: "well", without: "", user: "" };
+
+const at = (id) => document.getElementById(id);
+const form = at("switches");
+const page = { patients: [], services: [], chart: null, opening: 0, answers: new Map() };
+
+async function get(path) {
+  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  return answer.ok ? answer.json() : { problem: (await problemOf(answer)) };
+}
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify(body),
+  });
+  return answer.ok ? answer.json() : { problem: await problemOf(answer) };
+}
+
+async function problemOf(answer) {
+  try {
+    return (await answer.json()).problem ?? `the EHR answered ${answer.status}`;
+  } catch {
+    return `the EHR answered ${answer.status}`;
+  }
+}
+
+// The address
+
+function parameters() {
+  return new URLSearchParams(window.location.search);
+}
+
+function remember(changes) {
+  const found = parameters();
+  for (const [name, value] of Object.entries(changes)) {
+    if (value && value !== DEFAULTS[name]) found.set(name, value);
+    else found.delete(name);
+  }
+  const query = found.toString();
+  window.history.replaceState(null, "", query ? `?${query}` : window.location.pathname);
+}
+
+function configured() {
+  const { prefetch, server, without, user } = form.elements;
+  return {
+    prefetch: prefetch.value,
+    server: server.value,
+    without: without.value.split(",").map((key) => key.trim()).filter(Boolean),
+    user: user.value.trim(),
+  };
+}
+
+// Patients
+
+function showPatients() {
+  const wanted = at("search").value.trim().toLowerCase();
+  const open = parameters().get("patient");
+  const shown = page.patients.filter((p) => `${p.name} ${p.story} ${p.id}`.toLowerCase().includes(wanted));
+  replace(
+    at("patient-list"),
+    shown.map((patient) =>
+      element(
+        "li",
+        {},
+        element(
+          "button",
+          { type: "button", "aria-current": patient.id === open ? "true" : null, onclick: () => openChart(patient.id) },
+          element("span", { class: "name" }, patient.name, patient.deceased ? " †" : ""),
+          element("span", { class: "muted small" }, `${patient.sex}, ${patient.born}`),
+          patient.story ? element("span", { class: "story small" }, patient.story) : null,
+        ),
+      ),
+    ),
+    shown.length ? null : element("li", { class: "muted" }, "No patient matches."),
+  );
+}
+
+async function openChart(id) {
+  page.opening += 1;
+  const opening = page.opening;
+  remember({ patient: id });
+  showPatients();
+  clearAdvice();
+  replace(at("chart"), element("p", { class: "empty" }, "Opening the chart…"));
+  const chart = await get(`/ehr/patients/${encodeURIComponent(id)}`);
+  // A chart that was left meanwhile must not appear, nor its cards.
+  if (opening !== page.opening) return;
+  if (chart.problem) {
+    replace(at("chart"), element("p", { class: "notice" }, `The chart cannot be opened: ${chart.problem}`));
+    return;
+  }
+  page.chart = chart;
+  drawChart();
+  const isStarting = STARTING.includes(chart.encounters[0]?.status);
+  await fire("patient-view");
+  if (isStarting && opening === page.opening) await fire("encounter-start");
+}
+
+function drawChart() {
+  const story = page.patients.find((patient) => patient.id === page.chart.patient.id)?.story;
+  showChart(at("chart"), page.chart, story);
+}
+
+async function redrawChart() {
+  const opening = page.opening;
+  const chart = await get(`/ehr/patients/${encodeURIComponent(page.chart.patient.id)}`);
+  if (opening !== page.opening || chart.problem) return;
+  page.chart = chart;
+  drawChart();
+}
+
+// Cards
+
+function clearAdvice() {
+  page.answers.clear();
+  page.chart = null;
+  replace(at("cards"));
+  replace(at("asked"));
+  replace(at("advice-summary"));
+}
+
+async function fire(hook) {
+  const opening = page.opening;
+  const services = page.services.filter((service) => service.hook === hook);
+  // What an earlier firing of the hook said is stale from now on.
+  for (const [key, kept] of page.answers) if (kept.service.hook === hook) page.answers.delete(key);
+  for (const service of services) page.answers.set(service.id, { service, isWaiting: true });
+  drawAdvice();
+  await Promise.all(services.map((service) => ask(service, opening)));
+}
+
+async function ask(service, opening) {
+  const body = { service: service.id, hook: service.hook, patient: parameters().get("patient"), ...configured() };
+  const call = await post("/ehr/calls", body);
+  if (opening !== page.opening) return;
+  page.answers.set(service.id, { service, call });
+  drawAdvice();
+  const wanted = parameters().get("call");
+  if (wanted === `${service.id}@${service.hook}`) showWire(service, call);
+}
+
+const RANK = { critical: 0, warning: 1, info: 2 };
+
+function drawAdvice() {
+  const answers = [...page.answers.values()];
+  const cards = answers.flatMap(({ service, call }) =>
+    call?.status === 200 && Array.isArray(call.response?.cards)
+      ? call.response.cards
+          .filter((card) => card && typeof card === "object" && !Array.isArray(card))
+          .map((card, place) => ({ service, call, card, place }))
+      : [],
+  );
+  cards.sort((a, b) => (RANK[a.card.indicator] ?? 3) - (RANK[b.card.indicator] ?? 3));
+  // A card that stands there already keeps what was opened, typed or answered in it.
+  replace(at("cards"), cards.map((entry) => drawnCard(entry)));
+  replace(at("asked"), answers.map(askedLine));
+  const waiting = answers.filter((answer) => answer.isWaiting).length;
+  const said = cards.length === 1 ? "1 card" : `${cards.length} cards`;
+  replace(
+    at("advice-summary"),
+    answers.length === 0 ? noServices() : waiting ? `Asking ${waiting} of ${answers.length} services…` : `${said} from ${answers.length} services`,
+  );
+}
+
+const drawn = new WeakMap();
+
+function drawnCard({ call, card, place }) {
+  if (!drawn.has(card)) {
+    const answer = async (kind, body) => {
+      const done = await post(`/ehr/${kind}`, { call: call.id, ...body });
+      if (kind === "accept" && !done.problem) await redrawChart();
+      return done;
+    };
+    drawn.set(card, cardElement(call, card, place, answer));
+  }
+  return drawn.get(card);
+}
+
+function noServices() {
+  return page.services.length ? "No service answers this hook." : "The CDS service offers nothing.";
+}
+
+function askedLine({ service, call, isWaiting }) {
+  const [mark, words] = described(call, isWaiting);
+  const button = element(
+    "button",
+    { type: "button", disabled: !call?.request, onclick: () => showWire(service, call) },
+    element("span", { class: `dot ${mark}`, "aria-hidden": "true" }),
+    element("span", {}, service.title),
+    element("span", { class: "muted small" }, `${service.hook}: ${words}`),
+  );
+  return element("li", {}, button, call?.breaches?.length ? element("p", { class: "notice small" }, call.breaches.join("; ")) : null);
+}
+
+function described(call, isWaiting) {
+  if (isWaiting) return ["waiting", "asking…"];
+  if (call.skipped) return ["quiet", `not asked, ${call.skipped}`];
+  if (call.problem) return ["bad", call.problem];
+  if (call.status !== 200) return ["bad", `${call.status}, ${issueOf(call.response)} (${call.milliseconds} ms)`];
+  const count = call.response?.cards?.length ?? 0;
+  return [count ? "good" : "quiet", `${count || "no"} ${count === 1 ? "card" : "cards"} (${call.milliseconds} ms)`];
+}
+
+function issueOf(response) {
+  return response?.issue?.[0]?.details?.text ?? "no reason given";
+}
+
+function drawHooks() {
+  const hooks = [...new Set(page.services.map((service) => service.hook))].filter((h) => WITHOUT_ORDERS.includes(h));
+  replace(
+    at("fire"),
+    hooks.map((hook) =>
+      element("button", { type: "button", onclick: () => page.chart && fire(hook) }, `Fire ${hook}`),
+    ),
+  );
+}
+
+// The wire
+
+function showWire(service, call) {
+  if (!call?.request) return;
+  remember({ call: `${service.id}@${service.hook}` });
+  const size = JSON.stringify(call.request).length;
+  const kilobytes = size < 10240 ? `${(size / 1024).toFixed(1)} KB` : `${Math.round(size / 1024)} KB`;
+  replace(at("wire-title"), `${service.id} at ${service.hook}: ${call.status ?? "no answer"}, ${call.milliseconds} ms, ${kilobytes} sent`);
+  replace(at("request"), JSON.stringify(call.request, null, 2));
+  replace(at("response"), JSON.stringify(call.response, null, 2) ?? "");
+  at("wire").open = true;
+}
+
+// Start
+
+async function start() {
+  const found = parameters();
+  for (const name of Object.keys(DEFAULTS)) {
+    const wanted = found.get(name);
+    const control = form.elements[name];
+    if (wanted !== null) control.value = wanted;
+    if (control.value === "" && DEFAULTS[name]) control.value = DEFAULTS[name];
+    control.addEventListener("change", () => {
+      remember({ [name]: control.value.trim() });
+      if (page.chart) openChart(page.chart.patient.id);
+    });
+  }
+  form.addEventListener("submit", (event) => event.preventDefault());
+  at("search").addEventListener("input", showPatients);
+  const [patients, about] = await Promise.all([get("/ehr/patients"), get("/ehr/services")]);
+  page.patients = Array.isArray(patients) ? patients : [];
+  page.services = (about.services ?? []).filter((service) => WITHOUT_ORDERS.includes(service.hook));
+  showStatus(about, patients);
+  drawHooks();
+  showPatients();
+  const patient = found.get("patient");
+  if (patient) await openChart(patient);
+}
+
+function showStatus(about, patients) {
+  const problem = about.problem ?? patients.problem;
+  replace(
+    at("service-status"),
+    element("span", { class: `dot ${problem ? "bad" : "good"}`, "aria-hidden": "true" }),
+    problem ? `${about.base ?? "CDS service"}: ${problem}` : `${about.base}: ${about.services.length} services`,
+  );
+}
+
+start();
