@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_hooks.errors import Fault, NotRecorded
 from cds_hooks.invocation import Invocation
-from cds_hooks.journal.database import is_current, migrate
-from cds_hooks.journal.tables import cards, invocations, refusals, suggestions
+from cds_hooks.journal.database import READING, is_current, migrate
+from cds_hooks.journal.tables import cards, invocations, refusals
 from cds_hooks.protocol.cards import Card
 from models.assessment import Assessed, Assessment, Input, NotApplicable, NotAssessable, Reading
 
@@ -23,7 +23,6 @@ _T = TypeVar("_T")
 
 _ADD_INVOCATION = insert(invocations)
 _ADD_CARDS = insert(cards)
-_ADD_SUGGESTIONS = insert(suggestions)
 _ADD_REFUSAL = insert(refusals)
 
 
@@ -57,15 +56,11 @@ class Journal:
         row = _invocation_row(invocation, caller, correlation, duration_ms)
         shown = [(card, True) for card in invocation.response.cards]
         made = shown + [(card, False) for card in invocation.held_back]
-        card_rows = [_card_row(invocation.id, card, is_shown=is_shown) for card, is_shown in made]
-        suggestion_rows = [row for card, _ in made for row in _suggestion_rows(card)]
 
         def write(connection: Connection) -> None:
-            connection.execute(_ADD_INVOCATION, row)
-            if card_rows:
-                connection.execute(_ADD_CARDS, card_rows)
-            if suggestion_rows:
-                connection.execute(_ADD_SUGGESTIONS, suggestion_rows)
+            number = connection.execute(_ADD_INVOCATION, row).inserted_primary_key[0]
+            if made:
+                connection.execute(_ADD_CARDS, [_card_row(number, card, is_shown=is_shown) for card, is_shown in made])
 
         self.write(write)
 
@@ -103,10 +98,12 @@ class Journal:
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """Do some reading; no writer waits for it."""
         with self._connection() as connection:
+            connection.info[READING] = True
             try:
                 return work(connection)
             finally:
                 connection.rollback()
+                del connection.info[READING]
 
     def close(self) -> None:
         """Close what any thread still holds."""
@@ -164,10 +161,11 @@ def _invocation_row(invocation: Invocation, caller: Caller, correlation: str, du
 
 
 def _outcome(invocation: Invocation) -> dict[str, Any]:
+    dropped = invocation.dropped
     return {
         "assessments": [_assessment(assessment) for assessment in invocation.assessments],
         "availability": {key: value.value for key, value in invocation.availability.items()},
-        "dropped": asdict(invocation.dropped),
+        "dropped": {"other_patient": dropped.other_patient, "unreadable": dropped.unreadable},
         "warnings": [asdict(warning) for warning in invocation.request.warnings],
     }
 
@@ -192,7 +190,7 @@ def _gap(item: Input) -> str | None:
     return None if isinstance(item.reading, Reading) else item.reading.gap.value
 
 
-def _card_row(invocation: str, card: Card, *, is_shown: bool) -> Mapping[str, Any]:
+def _card_row(invocation: int, card: Card, *, is_shown: bool) -> Mapping[str, Any]:
     return {
         "uuid": card.uuid,
         "invocation": invocation,
@@ -200,8 +198,5 @@ def _card_row(invocation: str, card: Card, *, is_shown: bool) -> Mapping[str, An
         "summary": card.summary,
         "topic": None if card.source.topic is None else f"{card.source.topic.system}|{card.source.topic.code}",
         "shown": is_shown,
+        "suggestions": {suggestion.uuid: suggestion.label for suggestion in card.suggestions},
     }
-
-
-def _suggestion_rows(card: Card) -> list[Mapping[str, Any]]:
-    return [{"uuid": suggestion.uuid, "card": card.uuid, "label": suggestion.label} for suggestion in card.suggestions]

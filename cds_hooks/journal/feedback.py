@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_hooks.journal.audit import Caller, Journal
-from cds_hooks.journal.tables import cards, feedback, invocations, suggestions, unclaimed_feedback
+from cds_hooks.journal.tables import cards, feedback, invocations, unclaimed_feedback
 from cds_hooks.protocol.feedback import CardFeedback
 
 UNKNOWN_CARD = "unknown card"
@@ -121,7 +121,7 @@ def overrides_of(journal: Journal, *, patient: str, user: str, caller: Caller) -
             feedback.c.outcome_at,
         )
         .join_from(feedback, cards, feedback.c.card == cards.c.uuid)
-        .join(invocations, cards.c.invocation == invocations.c.id)
+        .join(invocations, cards.c.invocation == invocations.c.number)
         .where(
             invocations.c.patient == patient,
             invocations.c.user == user,
@@ -154,15 +154,12 @@ def _recorded(row: Row[Any]) -> RecordedFeedback:
 
 def _known_cards(connection: Connection, uuids: set[str]) -> Mapping[str, _Card]:
     owners = (
-        select(cards.c.uuid, invocations.c.issuer, invocations.c.tenant, invocations.c.service)
-        .join_from(cards, invocations, cards.c.invocation == invocations.c.id)
+        select(cards.c.uuid, cards.c.suggestions, invocations.c.issuer, invocations.c.tenant, invocations.c.service)
+        .join_from(cards, invocations, cards.c.invocation == invocations.c.number)
         .where(cards.c.uuid.in_(uuids), cards.c.shown)
     )
-    named: dict[str, set[str]] = {}
-    for row in connection.execute(select(suggestions.c.card, suggestions.c.uuid).where(suggestions.c.card.in_(uuids))):
-        named.setdefault(row.card, set()).add(row.uuid)
     return {
-        row.uuid: _Card(row.issuer, row.tenant, row.service, frozenset(named.get(row.uuid, ())))
+        row.uuid: _Card(row.issuer, row.tenant, row.service, frozenset(row.suggestions))
         for row in connection.execute(owners)
     }
 

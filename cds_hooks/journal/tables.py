@@ -58,7 +58,8 @@ def _required(name: str, kind: Any, *rest: Any, **more: Any) -> Column[Any]:
 invocations = Table(
     "invocations",
     metadata,
-    Column("id", UUID, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _required("id", UUID),
     _required("at", Instant),
     _required("correlation", UUID),
     _required("issuer", Text),
@@ -73,30 +74,22 @@ invocations = Table(
     Column("encounter", Text),
     _required("duration_ms", Integer),
     _required("outcome", JSON),
-    Index(None, "service", "at"),
     Index(None, "patient"),
 )
 
-# One row a card, shown or held back. The summary is kept as it was shown.
+# One row a card, shown or held back, with what feedback may refer to: uuid and label of each suggestion. Without a
+# rowid SQLite keeps the rows in the order of their uuids; each further index would cost every call a page more.
 cards = Table(
     "cards",
     metadata,
     Column("uuid", UUID, primary_key=True),
-    _required("invocation", UUID, ForeignKey("invocations.id")),
+    _required("invocation", Integer, ForeignKey("invocations.number")),
     _required("indicator", String(16)),
     _required("summary", Text),
     Column("topic", Text),
     _required("shown", Boolean),
-    Index(None, "invocation"),
-)
-
-suggestions = Table(
-    "suggestions",
-    metadata,
-    Column("uuid", UUID, primary_key=True),
-    _required("card", UUID, ForeignKey("cards.uuid")),
-    _required("label", Text),
-    Index(None, "card"),
+    _required("suggestions", JSON),
+    sqlite_with_rowid=False,
 )
 
 # Appended, never overwritten (FB-14); `digest` makes a repeated entry the same row.
@@ -146,5 +139,4 @@ refusals = Table(
     _required("service", Text),
     _required("status", Integer),
     _required("faults", JSON),
-    Index(None, "service", "at"),
 )

@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Bring the tables to this revision."""
     op.create_table(
         "invocations",
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("correlation", sa.String(length=36), nullable=False),
@@ -30,10 +31,9 @@ def upgrade() -> None:
         sa.Column("encounter", sa.Text(), nullable=True),
         sa.Column("duration_ms", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_invocations")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_invocations")),
     )
     op.create_index(op.f("ix_invocations_patient"), "invocations", ["patient"], unique=False)
-    op.create_index(op.f("ix_invocations_service_at"), "invocations", ["service", "at"], unique=False)
     op.create_table(
         "refusals",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -46,7 +46,6 @@ def upgrade() -> None:
         sa.Column("faults", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refusals")),
     )
-    op.create_index(op.f("ix_refusals_service_at"), "refusals", ["service", "at"], unique=False)
     op.create_table(
         "unclaimed_feedback",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -64,15 +63,16 @@ def upgrade() -> None:
     op.create_table(
         "cards",
         sa.Column("uuid", sa.String(length=36), nullable=False),
-        sa.Column("invocation", sa.String(length=36), nullable=False),
+        sa.Column("invocation", sa.Integer(), nullable=False),
         sa.Column("indicator", sa.String(length=16), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
         sa.Column("topic", sa.Text(), nullable=True),
         sa.Column("shown", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["invocation"], ["invocations.id"], name=op.f("fk_cards_invocation")),
+        sa.Column("suggestions", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["invocation"], ["invocations.number"], name=op.f("fk_cards_invocation")),
         sa.PrimaryKeyConstraint("uuid", name=op.f("pk_cards")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_cards_invocation"), "cards", ["invocation"], unique=False)
     op.create_table(
         "feedback",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -93,28 +93,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_feedback_digest")),
     )
     op.create_index(op.f("ix_feedback_card"), "feedback", ["card"], unique=False)
-    op.create_table(
-        "suggestions",
-        sa.Column("uuid", sa.String(length=36), nullable=False),
-        sa.Column("card", sa.String(length=36), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["card"], ["cards.uuid"], name=op.f("fk_suggestions_card")),
-        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_suggestions")),
-    )
-    op.create_index(op.f("ix_suggestions_card"), "suggestions", ["card"], unique=False)
 
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
-    op.drop_index(op.f("ix_suggestions_card"), table_name="suggestions")
-    op.drop_table("suggestions")
     op.drop_index(op.f("ix_feedback_card"), table_name="feedback")
     op.drop_table("feedback")
-    op.drop_index(op.f("ix_cards_invocation"), table_name="cards")
     op.drop_table("cards")
     op.drop_table("unclaimed_feedback")
-    op.drop_index(op.f("ix_refusals_service_at"), table_name="refusals")
     op.drop_table("refusals")
-    op.drop_index(op.f("ix_invocations_service_at"), table_name="invocations")
     op.drop_index(op.f("ix_invocations_patient"), table_name="invocations")
     op.drop_table("invocations")
