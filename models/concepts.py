@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -63,6 +63,10 @@ class Concept:
         """Give the meaning of each coded answer that this site reads."""
         return self._answers if site.snomed else self._answers_without_snomed
 
+    def judge(self, codings: tuple[Code, ...], site: Site) -> tuple[bool, bool]:
+        """Tell whether the codings mean this, and whether they are in a system in which it could have been said."""
+        return _judged(self.name, codings, with_snomed=site.snomed)
+
     @property
     def exact_codes(self) -> frozenset[str]:
         """Give the bare codes of a concept of one system: RxNorm ingredients."""
@@ -93,6 +97,13 @@ def concept(name: str) -> Concept:
         _answers=_meanings(everything),
         _answers_without_snomed=_meanings(groups),
     )
+
+
+@lru_cache(maxsize=1 << 15)
+def _judged(name: str, codings: tuple[Code, ...], *, with_snomed: bool) -> tuple[bool, bool]:
+    # A hospital uses a few thousand diagnoses: most have been judged before.
+    codes = concept(name).codes(Site(snomed=with_snomed))
+    return codes.matches(codings), codes.covers(codings)
 
 
 def _read(path: Path) -> tuple[str, tuple[Group, ...]]:

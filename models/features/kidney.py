@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 from fhir_client.facts import Observation
 from fhir_client.record import PatientRecord
@@ -13,7 +14,7 @@ from models.features.feature import Answer, Feature, Kind, Readings
 from models.features.labs import CREATININE_MG_DL, REPORTED_EGFR_ML_MIN_1_73M2
 from models.features.readers import measured
 from models.features.searches import laboratory
-from models.kidney_stability.rule import Creatinine, unstable_since
+from models.kidney_stability.rule import Creatinine, reaches_back, unstable_since
 from models.site import Site
 
 
@@ -43,10 +44,11 @@ def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
 
 
 def _stable_egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
-    series = [Creatinine(at.start, value) for at, value, _ in creatinines(record, site)]
-    if unstable_since(series, record.as_of) is not None:
-        newest = next(creatinines(record, site))[0]
-        return Missing(Gap.UNSTABLE, newest)
+    since = reaches_back(record.as_of)
+    recent = takewhile(lambda result: result[0].start >= since, creatinines(record, site))
+    series = [(at, Creatinine(at.start, value)) for at, value, _ in recent]
+    if unstable_since([creatinine for _, creatinine in series], record.as_of) is not None:
+        return Missing(Gap.UNSTABLE, series[0][0])
     return _egfr(record, site, readings)
 
 

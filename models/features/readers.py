@@ -155,14 +155,16 @@ def condition(name: str, label: str, *, of: str, ever: bool = False) -> Feature:
     meaning = concept(of)
 
     def read(record: PatientRecord, site: Site) -> Answer:
-        codes = meaning.codes(site)
         active = unreadable = 0
         for fact in record.conditions:
-            if (ever or fact.is_active) and codes.matches(fact.codings):
+            if not (ever or fact.is_active):
+                continue
+            matches, covers = meaning.judge(fact.codings, site)
+            if matches:
                 return Reading(value=True, at=fact.onset or fact.recorded, sources=(fact.source.reference,))
             if fact.is_active:
                 active += 1
-                unreadable += not codes.covers(fact.codings)
+                unreadable += not covers
         if record.availability(CONDITIONS.key) is not Availability.COMPLETE:
             return Missing(Gap.UNAVAILABLE)
         note = f"{unreadable} of {active} active conditions without a readable code" if unreadable else ""

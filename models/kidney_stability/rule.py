@@ -28,6 +28,11 @@ class Creatinine:
     mg_dl: float
 
 
+def reaches_back(as_of: datetime) -> datetime:
+    """Give the time before which no value matters."""
+    return as_of - _LOOK_BACK - _BASELINE_TO
+
+
 def unstable_since(series: Sequence[Creatinine], as_of: datetime) -> datetime | None:
     """Give the time of the newest value of the last 90 days that rose as in AKI, None if none did."""
     flagged = [
