@@ -15,6 +15,7 @@ Resource = dict[str, Any]
 Coded = str | Code | CodeSet
 
 _numbers = count(1)
+_BASE = "https://fhir.example/r4"
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _CLINICAL_STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION_STATUS = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -192,7 +193,7 @@ def a_bundle(*resources: Resource, type: str = "searchset", next: str | None = N
         "type": type,
         "entry": [
             {
-                "fullUrl": f"https://fhir.example/r4/{resource['resourceType']}/{resource.get('id', 'none')}",
+                **({"fullUrl": f"{_BASE}/{resource['resourceType']}/{resource['id']}"} if "id" in resource else {}),
                 "resource": resource,
                 **({"search": {"mode": "match"}} if type == "searchset" else {}),
             }
