@@ -67,7 +67,7 @@ def invoke(
         state=state,
         response=Response() if withheld else Response(cards=cards),
         assessments=assessments,
-        held_back=tuple(cards) if withheld else (),
+        held_back=cards if withheld else (),
         withheld=withheld,
         availability=gathered.availability,
         dropped=gathered.record.dropped,
@@ -76,7 +76,7 @@ def invoke(
 
 def _cards(
     service: Service, request: HookRequest, gathered: Gathered, assessments: Sequence[Assessment], policy: Policy
-) -> Sequence[Card]:
+) -> tuple[Card, ...]:
     sees_unverified = policy.is_in_pilot(service, request.context.user)
     shown = assessments if sees_unverified else tuple(map(without_unverified, assessments))
     moment = Moment(

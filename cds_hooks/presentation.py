@@ -46,8 +46,8 @@ def number(value: float) -> str:
 
 
 def capital(words: str) -> str:
-    """Begin with a capital letter, leaving the rest as it is: abbreviations keep theirs."""
-    return words[:1].upper() + words[1:]
+    """Begin with a capital letter; an abbreviation stays as it is (eGFR)."""
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 
 def value_with_unit(value: Value, unit: str) -> str:
@@ -93,6 +93,8 @@ def _cell(item: Input) -> str:
 
 def reason(missing: Missing) -> str:
     """Say why an input has no usable value."""
+    if missing.note and missing.gap is Gap.UNREADABLE:
+        return plain(missing.note)  # how many of how many says it all
     return f"{missing.gap.value}, {plain(missing.note)}" if missing.note else missing.gap.value
 
 
@@ -118,9 +120,9 @@ def notes_list(notes: Iterable[str]) -> str:
     return "\n".join(f"- {plain(note)}" for note in notes)
 
 
-def read_inputs(inputs: Iterable[Input]) -> tuple[Input, ...]:
-    """Give the inputs that have a value."""
-    return tuple(item for item in inputs if isinstance(item.reading, Reading))
+def read_inputs(inputs: Iterable[Input]) -> tuple[tuple[Input, Reading], ...]:
+    """Give the inputs that have a value, each with its reading."""
+    return tuple((item, item.reading) for item in inputs if isinstance(item.reading, Reading))
 
 
 def is_silent(missing: Iterable[Input]) -> bool:
@@ -128,9 +130,10 @@ def is_silent(missing: Iterable[Input]) -> bool:
     return any(isinstance(item.reading, Missing) and item.reading.gap is Gap.NOT_CONFIGURED for item in missing)
 
 
-def footer(model: ModelReference, derived_in: str, threshold: str = "") -> str:
-    """Close a detail: model and version, whom it was made from, the threshold and who set it."""
-    lines = [f"Model {model.id} {model.version}. {derived_in}", threshold, JUDGEMENT]
+def footer(model: ModelReference, derived_in: str, *, performance: str = "", threshold: str = "") -> str:
+    """Close a detail: model, version, whom it was made from, how well it did, the threshold and who set it."""
+    lines = [f"Model {model.id} {model.version}. {derived_in}", f"{performance}." if performance else "", threshold]
+    lines.append(JUDGEMENT)
     return "\n\n".join(line for line in lines if line)
 
 

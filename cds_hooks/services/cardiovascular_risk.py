@@ -7,6 +7,7 @@ from cds_hooks.protocol.cards import Card, Indicator, Source, Suggestion
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.service import Moment, Service
 from models.assessment import Assessed, Assessment, NotAssessable
+from models.features.setting import is_in_acute_care
 from models.prevent import MODEL
 from models.prevent.thresholds import ascvd_category, reaches_blood_pressure_threshold
 
@@ -20,6 +21,7 @@ THRESHOLDS = (
     "10%, high from 10%). Total CVD 7.5%: threshold of the 2025 AHA/ACC guideline for drug treatment of stage 1 "
     "hypertension."
 )
+PERFORMANCE = str(MODEL.parameters["performance"])
 NOT_AN_EFFECT = "A what-if on the model's inputs is not the effect of a treatment."
 HORIZONS = (("10-year", "10y"), ("30-year", "30y"))
 OUTCOMES = (("total CVD", "cvd"), ("ASCVD", "ascvd"), ("heart failure", "hf"))
@@ -32,13 +34,13 @@ TESTS = {
 
 
 def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]:
-    """Show raised risk, or what keeps it from being computed; a low risk is silence."""
+    """Show raised risk, or outside acute care what little keeps it from being computed; a low risk is silence."""
     match assessments[0]:
         case Assessed() as assessed if assessed.alternatives:
             return [_both_sexes(assessed, moment)] if any(map(_is_raised, assessed.alternatives.values())) else []
         case Assessed() as assessed if _is_raised(assessed.results):
             return [_risk(assessed, moment)]
-        case NotAssessable() as unknown:
+        case NotAssessable() as unknown if _is_worth_completing(unknown) and not is_in_acute_care(moment.record):
             return [_not_computed(unknown, moment)]
     return []
 
@@ -48,6 +50,11 @@ def _is_raised(results: Mapping[str, float]) -> bool:
     return (ascvd is not None and ascvd_category(ascvd) in ("intermediate", "high")) or (
         cvd is not None and reaches_blood_pressure_threshold(cvd)
     )
+
+
+def _is_worth_completing(unknown: NotAssessable) -> bool:
+    """Tell whether more inputs are known than missing: a chart with next to nothing in it is no reason for a card."""
+    return len(say.read_inputs(unknown.inputs)) > len(unknown.missing)
 
 
 def _indicator(results: Mapping[str, float]) -> Indicator:
@@ -66,7 +73,7 @@ def _risk(assessed: Assessed, moment: Moment) -> Card:
         _what_if(assessed),
         say.inputs_table(assessed.inputs),
         say.notes_list(assessed.notes),
-        say.footer(assessed.model, DERIVED_IN, THRESHOLDS),
+        say.footer(assessed.model, DERIVED_IN, performance=PERFORMANCE, threshold=THRESHOLDS),
     )
     return say.card(moment, summary, indicator=_indicator(results), source=SOURCE, body=body)
 
@@ -79,7 +86,7 @@ def _both_sexes(assessed: Assessed, moment: Moment) -> Card:
         *tables,
         say.inputs_table(assessed.inputs),
         say.notes_list(assessed.notes),
-        say.footer(assessed.model, DERIVED_IN, THRESHOLDS),
+        say.footer(assessed.model, DERIVED_IN, performance=PERFORMANCE, threshold=THRESHOLDS),
     )
     summary = f"10-year cardiovascular risk {' or '.join(parts)}: sex for calculation not recorded"
     return say.card(moment, summary, indicator=Indicator.INFO, source=SOURCE, body=body)
@@ -96,7 +103,7 @@ def _risks_table(results: Mapping[str, float]) -> str:
 
 def _what_if(assessed: Assessed) -> str:
     values, now = assessed.values, assessed.results["cvd_10y"]
-    changes = []
+    changes: list[tuple[str, dict[str, bool | float]]] = []
     if values.get("smoker") is True:
         changes.append(("not smoking", {"smoker": False}))
     if values.get("systolic_bp_mmhg", 0) > SYSTOLIC_TARGET:

@@ -9,7 +9,7 @@ from cds_hooks.service import Moment, Service
 from fhir_client.drafting import task
 from models.assessment import Assessed, Assessment, NotAssessable
 from models.news2 import MODEL
-from models.news2.model import Total, news2_series
+from models.news2.model import SPO2_SCALE, Total, known_points, news2_series
 
 SOURCE = Source(
     "Royal College of Physicians, NEWS2 (2017)",
@@ -20,6 +20,7 @@ DERIVED_IN = (
     "Pulse oximeters may read too high in darker skin."
 )
 THRESHOLDS = "Bands of the Royal College of Physicians: 5 or 6 urgent, 7 or more emergency, a single part of 3 urgent."
+PERFORMANCE = str(MODEL.parameters["performance"])
 RESPONSES = {
     "high": (Indicator.CRITICAL, "emergency assessment per local policy"),
     "medium": (Indicator.WARNING, "urgent review per local policy"),
@@ -45,7 +46,7 @@ def _raised(assessed: Assessed, moment: Moment) -> Card:
         _parts_table(assessed),
         _trend_line(news2_series(moment.record, moment.site)),
         say.notes_list(assessed.notes),
-        say.footer(assessed.model, DERIVED_IN, THRESHOLDS),
+        say.footer(assessed.model, DERIVED_IN, performance=PERFORMANCE, threshold=THRESHOLDS),
     )
     return say.card(
         moment,
@@ -60,10 +61,10 @@ def _raised(assessed: Assessed, moment: Moment) -> Card:
 def _parts_table(assessed: Assessed) -> str:
     parts: Mapping[str, int] = assessed.results["parts"]
     rows = ["| Part | Value | Time | Points |", "| --- | --- | --- | --- |"]
-    for item in say.read_inputs(assessed.inputs):
+    for item, reading in say.read_inputs(assessed.inputs):
         if item.name in parts:
-            shown = say.value_with_unit(item.reading.value, item.unit)
-            rows.append(f"| {say.capital(item.label)} | {shown} | {say.minute(item.reading.at)} | {parts[item.name]} |")
+            shown = say.value_with_unit(reading.value, item.unit)
+            rows.append(f"| {say.capital(item.label)} | {shown} | {say.minute(reading.at)} | {parts[item.name]} |")
     return "\n".join(rows)
 
 
@@ -84,15 +85,17 @@ def _hourly_observations(moment: Moment) -> Suggestion:
 
 
 def _not_scored(unknown: NotAssessable, moment: Moment) -> Card:
-    start = "NEWS2 not scored, missing: "
-    summary = start + say.missing_names(unknown.missing, limit=say.SUMMARY_LIMIT - len(start))
+    known = known_points(unknown.inputs)
+    start, end = "NEWS2 not scored, missing: ", f"; the rest alone gives {known.points}" if known.points else ""
+    summary = start + say.missing_names(unknown.missing, limit=say.SUMMARY_LIMIT - len(start) - len(end)) + end
+    indicator = Indicator.WARNING if known.band in RESPONSES else Indicator.INFO
     body = say.detail(
-        say.inputs_table(unknown.inputs or unknown.missing, timed=True),
+        say.inputs_table((item for item in unknown.inputs if item.name != SPO2_SCALE.name), timed=True),
         "A missing part is not read as normal: alertness and air are never assumed.",
         say.notes_list(unknown.notes),
-        say.footer(unknown.model, DERIVED_IN, THRESHOLDS),
+        say.footer(unknown.model, DERIVED_IN, threshold=THRESHOLDS),
     )
-    return say.card(moment, summary, indicator=Indicator.INFO, source=SOURCE, body=body)
+    return say.card(moment, summary, indicator=indicator, source=SOURCE, body=body)
 
 
 SERVICE = Service(

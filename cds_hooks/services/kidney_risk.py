@@ -22,7 +22,7 @@ STAGED_IN = (
     "eGFR by CKD-EPI 2021 (creatinine) unless stated; not for acute illness, dialysis, pregnancy or extremes of muscle "
     "mass."
 )
-DERIVED_IN = "For adults with CKD G3 to G5 (Tangri N, JAMA 2011 and 2016). The competing risk of death is not modelled."
+DERIVED_IN = "For adults with CKD G3 to G5 (Tangri N, JAMA 2011 and 2016)."
 REFERRAL = "KDIGO 2024: a 5-year risk of 3 to 5% supports referral to nephrology."
 CALIBRATIONS = {
     "north-america": "North American calibration",
@@ -65,7 +65,7 @@ def _unlisted(detection: Assessed, moment: Moment) -> Card:
         _series_table(results),
         say.inputs_table(detection.inputs),
         say.notes_list(detection.notes),
-        say.footer(detection.model, STAGED_IN, CRITERIA),
+        say.footer(detection.model, STAGED_IN, threshold=CRITERIA),
     )
     summary = f"Meets laboratory criteria for CKD {stage}, not on the problem list"
     return say.card(moment, summary, indicator=Indicator.WARNING, source=KDIGO, body=body, suggestions=suggestions)
@@ -78,7 +78,7 @@ def _acr_missing(detection: Assessed, moment: Moment) -> Card:
         "Without a urine albumin/creatinine ratio neither albuminuria category nor risk of kidney failure is known.",
         _series_table(results),
         say.inputs_table(detection.inputs),
-        say.footer(detection.model, STAGED_IN, CRITERIA),
+        say.footer(detection.model, STAGED_IN, threshold=CRITERIA),
     )
     summary = f"eGFR {egfr:.0f} ({results['g_stage']}), urine albumin/creatinine ratio {_acr_gap(detection)}"
     return say.card(
@@ -104,7 +104,7 @@ def _failure_cards(kfre: Assessed, moment: Moment) -> list[Card]:
         say.drivers_line(kfre.drivers.get("risk_5y", ())),
         say.inputs_table(kfre.inputs),
         say.notes_list(kfre.notes),
-        say.footer(kfre.model, DERIVED_IN, REFERRAL),
+        say.footer(kfre.model, DERIVED_IN, threshold=REFERRAL),
     )
     indicator = Indicator.WARNING if supports_referral(results["risk_5y"]) else Indicator.INFO
     return [
@@ -130,17 +130,25 @@ def _is_kidney_patient(detection: NotAssessable) -> bool:
 
 
 def _not_staged(detection: NotAssessable, moment: Moment) -> Card:
-    start = "Kidney function not staged: "
-    first = detection.missing[0]
-    why = say.reason(first.reading) if isinstance(first.reading, Missing) else ""
-    summary = shorten(f"{start}{first.label} {why}", say.SUMMARY_LIMIT)
+    summary = shorten(f"Kidney function not staged: {_why_not_staged(detection)}", say.SUMMARY_LIMIT)
     body = say.detail(
         say.inputs_table(detection.inputs),
         say.notes_list(detection.notes),
-        say.footer(detection.model, STAGED_IN, CRITERIA),
+        say.footer(detection.model, STAGED_IN, threshold=CRITERIA),
     )
     order = say.order(moment, "creatinine", why="Kidney function cannot be staged from the record")
     return say.card(moment, summary, indicator=Indicator.INFO, source=KDIGO, body=body, suggestions=[order])
+
+
+def _why_not_staged(detection: NotAssessable) -> str:
+    first = detection.missing[0]
+    if not isinstance(first.reading, Missing):
+        return first.label
+    if first.reading.gap is Gap.UNSTABLE:
+        return first.reading.gap.value
+    name = "creatinine" if first.name == "egfr_ml_min_1_73m2" else first.label
+    last = f" (last {say.day(first.reading.at)})" if first.reading.at is not None else ""
+    return f"{name} {say.reason(first.reading)}{last}"
 
 
 def _stage(results: Mapping[str, Any]) -> str:

@@ -17,9 +17,14 @@ ACUTE: Final = concept("acute_encounter").exact_codes
 _ONGOING: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 
 
+def is_in_acute_care(record: PatientRecord) -> bool:
+    """Tell whether an acute encounter goes on, or is the one that the hook named."""
+    return any(encounter.kind in ACUTE for encounter in _present(record))
+
+
 def _is_outside_acute_care(record: PatientRecord, site: Site) -> Answer:
     """Tell whether no acute encounter goes on and no vital sign was taken lately; not known if we could not look."""
-    if any(encounter.kind in ACUTE for encounter in _present(record)) or has_newest(record, site):
+    if is_in_acute_care(record) or has_newest(record, site):
         return Reading(value=False)
     if record.availability(ENCOUNTERS.key) is not Availability.COMPLETE:
         return Missing(Gap.UNAVAILABLE)

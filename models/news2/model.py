@@ -1,6 +1,6 @@
 """NEWS2: what it needs, whom it is for, and its chart; every number is in parameters.toml."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fhir_client.record import PatientRecord
 from fhir_client.times import Interval
-from models.assessment import Missing, Reading
+from models.assessment import Input, Missing, Reading
 from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED
 from models.features.feature import Feature, Kind
@@ -46,9 +46,17 @@ _FEATURES = (
 _TREND: Final = timedelta(hours=24)
 _BANDS: Final[Mapping[str, int]] = PARAMETERS["bands"]
 _STEPS: Final = {name: Decimal(1).scaleb(-places) for name, places in PARAMETERS["decimals"].items()}
-_BY_STEPS: Final = ("respiratory_rate_per_min", "systolic_bp_mmhg", "heart_rate_per_min", "temperature_cel")
+_PARTS: Final = tuple(feature.name for feature in _FEATURES if feature.required)
 # Closer than any device reads: takes away what a conversion between units adds, so that 36.05 is 36.05.
 _FLOAT_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a set that is not complete gives already: at least so many points, and the band of those."""
+
+    points: int
+    band: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +69,16 @@ class Total:
 
 def compute(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the total, its band, and the points of each parameter."""
-    parts = {
-        "respiratory_rate_per_min": 0,
-        "spo2_percent": _points(_saturation_rows(values), "spo2_percent", values["spo2_percent"]),
-        "on_oxygen": PARAMETERS["on_oxygen"] if values["on_oxygen"] else 0,
-    }
-    parts.update({name: _points(PARAMETERS[name], name, values[name]) for name in _BY_STEPS})
-    parts["consciousness"] = PARAMETERS["consciousness"][values["consciousness"]]
+    parts = {name: _part(name, values) for name in _PARTS}
     points = sum(parts.values())
     return {"points": points, "band": _band(points, max(parts.values())), "parts": parts}
+
+
+def known_points(inputs: Iterable[Input]) -> Known:
+    """Give the points of those parameters that are known: the whole score can only be higher."""
+    values = {each.name: each.reading.value for each in inputs if isinstance(each.reading, Reading)}
+    parts = [_part(name, values) for name in _PARTS if name in values]
+    return Known(sum(parts), _band(sum(parts), max(parts, default=0)))
 
 
 def news2_series(record: PatientRecord, site: Site) -> tuple[Total, ...]:
@@ -80,6 +89,18 @@ def news2_series(record: PatientRecord, site: Site) -> tuple[Total, ...]:
         complete = not any(isinstance(reading, Missing) for reading in found.readings.values())
         totals.append(Total(found.anchor, compute(values)["points"] if complete else None))
     return tuple(reversed(totals))
+
+
+def _part(name: str, values: Mapping[str, Any]) -> int:
+    match name:
+        case "spo2_percent":
+            return _points(_saturation_rows(values), name, values[name])
+        case "on_oxygen":
+            return int(PARAMETERS[name]) if values[name] else 0
+        case "consciousness":
+            return int(PARAMETERS[name][values[name]])
+        case _:
+            return _points(PARAMETERS[name], name, values[name])
 
 
 def _saturation_rows(values: Mapping[str, Any]) -> Sequence[Mapping[str, float]]:
