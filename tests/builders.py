@@ -12,7 +12,7 @@ from fhir_client.codes import ICD_10_CM, LOINC, RXNORM, SNOMED_CT, UCUM, Code, C
 from fhir_client.record import Availability, PatientRecord
 
 Resource = dict[str, Any]
-Coded = str | Code | CodeSet
+Coded = str | Code | CodeSet | Resource  # a bare code, one of any system, the first of a set, a whole CodeableConcept
 
 _numbers = count(1)
 _BASE = "https://fhir.example/r4"
@@ -210,6 +210,8 @@ def _new_id(kind: str) -> str:
 
 
 def _concept(code: Coded, system: str) -> Resource:
+    if isinstance(code, dict):
+        return code
     if isinstance(code, CodeSet):
         code = min(code.codes or {Code(prefix.system, prefix.code) for prefix in code.prefixes})
     if isinstance(code, str):
