@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -16,6 +16,7 @@ UCUM: Final = "http://unitsofmeasure.org"
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _SYSTEMS: Final = {"icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm", "snomed": "http://snomed.info/sct"}
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
+_VISIT: Final = timedelta(minutes=20)
 DOCTOR: Final = "Practitioner/sandbox-doctor"
 STAFF: Final[tuple[Resource, ...]] = (
     {
@@ -66,7 +67,9 @@ def _patient(story: Story, now: datetime) -> Resource:
 def _encounter(story: Story, identity: str, stay: Stay, now: datetime) -> Resource:
     period = {"start": _instant(before(now, stay.began))}
     if stay.ended is not None:
-        period["end"] = _instant(before(now, stay.ended))
+        # A visit that begins and ends on one day takes as long as visits do.
+        visit = _VISIT if stay.ended == stay.began else timedelta(0)
+        period["end"] = _instant(before(now, stay.ended) + visit)
     return {
         "resourceType": "Encounter",
         "id": identity,

@@ -64,7 +64,6 @@ function configured() {
 
 function showPatients() {
   const wanted = at("search").value.trim().toLowerCase();
-  const open = parameters().get("patient");
   const shown = page.patients.filter((p) => `${p.name} ${p.story} ${p.id}`.toLowerCase().includes(wanted));
   replace(
     at("patient-list"),
@@ -74,7 +73,7 @@ function showPatients() {
         {},
         element(
           "button",
-          { type: "button", "aria-current": patient.id === open ? "true" : null, onclick: () => openChart(patient.id) },
+          { type: "button", "data-patient": patient.id, onclick: () => openChart(patient.id) },
           element("span", { class: "name" }, patient.name, patient.deceased ? " †" : ""),
           element("span", { class: "muted small" }, `${patient.sex}, ${patient.born}`),
           patient.story ? element("span", { class: "story small" }, patient.story) : null,
@@ -83,14 +82,27 @@ function showPatients() {
     ),
     shown.length ? null : element("li", { class: "muted" }, "No patient matches."),
   );
+  markOpenPatient();
+}
+
+// The list is not drawn anew: the keyboard stays on the button that was pressed.
+function markOpenPatient() {
+  const open = parameters().get("patient");
+  for (const button of at("patient-list").querySelectorAll("button")) {
+    if (button.dataset.patient === open) {
+      button.setAttribute("aria-current", "true");
+      button.scrollIntoView({ block: "nearest" });
+    } else button.removeAttribute("aria-current");
+  }
 }
 
 async function openChart(id) {
   page.opening += 1;
   const opening = page.opening;
   remember({ patient: id });
-  showPatients();
+  markOpenPatient();
   clearAdvice();
+  at("chart").scrollTop = 0;
   replace(at("chart"), element("p", { class: "empty" }, "Opening the chart…"));
   const chart = await get(`/ehr/patients/${encodeURIComponent(id)}`);
   // A chart that was left meanwhile must not appear, nor its cards.

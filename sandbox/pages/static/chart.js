@@ -49,7 +49,7 @@ export function showChart(container, chart, story) {
         kindOfStay(e.kind),
         null,
         tag(e.status),
-        `${shortTime(e.start)}${e.end ? ` to ${shortTime(e.end)}` : ""}`,
+        period(e.start, e.end),
       ]),
     ),
     ...CATEGORIES.map(([category, title]) => results(category, title, chart.results)),
@@ -73,6 +73,12 @@ function kindOfStay(code) {
 export function shortTime(text) {
   if (typeof text !== "string") return "";
   return text.length > 10 ? `${text.slice(0, 10)} ${text.slice(11, 16)}` : text;
+}
+
+function period(start, end) {
+  if (!end) return `${shortTime(start)} to now`;
+  const isOneDay = start.slice(0, 10) === end.slice(0, 10);
+  return isOneDay ? shortTime(start) : `${start.slice(0, 10)} to ${end.slice(0, 10)}`;
 }
 
 function lines(title, items, describe) {
