@@ -147,14 +147,14 @@ def write(table: Mapping[str, frozenset[str]], target: Path) -> None:
     target.write_bytes(gzip.compress(text.getvalue().encode("ascii"), compresslevel=9, mtime=0))
 
 
-def main(folder: Path) -> str:
+def main(folder: Path, target: Path = TARGET) -> str:
     """Make the table from the lists in the folder, and say what came of it."""
     with lzma.open(folder / "rxnorm_product_ingredient.csv.xz", "rt", encoding="utf-8", newline="") as file:
         products = read_products(file)
     with gzip.open(folder / "rxnorm_ingredients.csv.gz", "rt", encoding="utf-8", newline="") as file:
         by_name = read_ingredients(file)
     table = resolve(products, by_name)
-    write(table, TARGET)
+    write(table, target)
     return f"{len(products)} products, {len(products.keys() & table.keys())} resolved; {len(by_name)} ingredients"
 
 
