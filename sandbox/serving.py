@@ -46,7 +46,11 @@ class Serving:
         except (OSError, SystemExit) as error:
             # werkzeug prints and exits when the address is in use.
             raise PortInUse(port) from error
-        self._server.app = make_app(self.origin)
+        try:
+            self._server.app = make_app(self.origin)
+        except BaseException:
+            self._server.server_close()
+            raise
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
 
