@@ -132,7 +132,7 @@ def running_servers() -> Iterator[None]:
         floor = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{FLOOR_PORT}", "--worker-class", "gthread"]
         commands = [
             [*floor, *settings, "--log-level", "error", "tools.bench_floor:app"],
-            [sys.executable, "-m", "cds_hooks.cli", "serve", "--port", str(SERVICE_PORT), *settings],
+            [str(Path(sys.executable).with_name("chartside")), "serve", "--port", str(SERVICE_PORT), *settings],
         ]
         log = (Path(folder) / "servers.log").open("wb")
         processes = [

@@ -74,14 +74,14 @@ def _statements(path: Path) -> list[ast.stmt]:
 
 
 def _declares_the_model_of_its_folder(path: Path) -> bool:
-    """Whether this is models/<one>/__init__.py and binds MODEL: it may import what that needs."""
+    """Whether this is models/<one>/__init__.py and binds MODEL, or ASSESSOR for what is no risk model."""
     bound = {name.id for node in _statements(path) for name in ast.walk(node) if isinstance(name, ast.Name)} | {
         alias.asname or alias.name
         for node in _statements(path)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    return path.parent.parent == ROOT / "models" and "MODEL" in bound
+    return path.parent.parent == ROOT / "models" and not bound.isdisjoint({"MODEL", "ASSESSOR"})
 
 
 def test_an_init_file_holds_a_docstring_and_imports_nothing() -> None:
