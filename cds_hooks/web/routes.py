@@ -9,7 +9,7 @@ import orjson
 from flask import Response, request
 
 from cds_hooks.catalogue import Catalogue
-from cds_hooks.errors import NotRecorded, Overloaded, WrongMediaType
+from cds_hooks.errors import BodyTooLarge, NotRecorded, Overloaded, WrongMediaType
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.journal.audit import Caller, Journal
 from cds_hooks.journal.feedback import record_feedback
@@ -178,7 +178,18 @@ def _read_body() -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if request.mimetype not in _JSON_TYPES or charset not in {"utf-8", "utf8"} or encoding != "identity":
         raise WrongMediaType
-    return request.get_data(cache=False)
+    return _read_chunks() if request.content_length is None else request.get_data(cache=False)
+
+
+def _read_chunks() -> bytes:
+    """Read a body of undeclared length; the framework would cut it off at the limit without a word."""
+    if not request.environ.get("wsgi.input_terminated"):
+        return b""  # the server does not tell where such a body ends
+    limit = request.max_content_length or 0
+    body: bytes = request.environ["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise BodyTooLarge
+    return body
 
 
 def _outcome(assessment: Assessment) -> str:

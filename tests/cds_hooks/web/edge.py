@@ -10,12 +10,14 @@ from typing import Any
 
 import orjson
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from cds_hooks.catalogue import Catalogue
 from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.database import open_database
 from cds_hooks.journal.logs import Log
+from cds_hooks.journal.tables import metadata
 from cds_hooks.service import Service
 from cds_hooks.web.app import create_app
 from cds_hooks.web.settings import Authentication, Settings
@@ -73,7 +75,8 @@ class AnEdge:
 
     def count(self, table: str) -> int:
         """Count the rows of a table of the journal."""
-        return int(self.journal.read(lambda it: it.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()))
+        query = select(func.count()).select_from(metadata.tables[table])
+        return int(self.journal.read(lambda connection: connection.execute(query).scalar_one()))
 
 
 def a_call(**members: Any) -> dict[str, Any]:
