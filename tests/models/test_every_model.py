@@ -1,0 +1,165 @@
+"""What must hold of every model that is found, whichever it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from models.assessment import Assessed, NotApplicable, NotAssessable
+from models.features.feature import Feature, Kind
+from models.plain_values import answer
+from models.registry import calculators
+from models.risk_model import RiskModel
+from models.site import Site
+from tests.builders import a_record
+from tests.models.charts import an_inpatient, an_outpatient
+
+MODELS = tuple(calculators().values())
+SITE = Site(kidney_failure_region="other")
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
+
+
+def values_of(feature: Feature) -> st.SearchStrategy[Any]:
+    """Values that a calculator accepts, within and around what people measure."""
+    if feature.kind is Kind.TRUTH:
+        return st.booleans()
+    if feature.kind is Kind.CHOICE:
+        return st.sampled_from(feature.choices)
+    low, high = feature.plausible or (0.5, 500)
+    return st.floats(low, high) | st.integers(int(low) + 1, int(high))
+
+
+def inputs_of(model: RiskModel) -> st.SearchStrategy[dict[str, Any]]:
+    required = {feature.name: values_of(feature) for feature in model.features if feature.required}
+    optional = {feature.name: values_of(feature) for feature in model.features if not feature.required}
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def charts() -> list[Any]:
+    resources = [
+        an_outpatient(),
+        an_outpatient(without="2093-3"),
+        an_outpatient(born="1940-01-01"),
+        an_outpatient(sex="other"),
+        an_inpatient(),
+        an_inpatient(without="67775-7"),
+    ]
+    return [a_record(*each) for each in resources]
+
+
+def test_models_are_found_not_listed() -> None:
+    assert set(calculators()) >= {"prevent", "ckd-epi-2021", "kfre", "news2"}
+    assert list(calculators()) == sorted(calculators())
+
+
+@every_model
+@given(data=st.data())
+@settings(max_examples=60)
+def test_any_accepted_input_gets_an_answer_and_probabilities_lie_in_0_to_1(model: RiskModel, data: Any) -> None:
+    values = data.draw(inputs_of(model))
+    assessment = model.calculate(values)
+    assert isinstance(assessment, Assessed | NotApplicable)
+    if isinstance(assessment, Assessed):
+        assert set(assessment.results) <= {output.name for output in model.outputs}
+        for name, result in assessment.results.items():
+            if name.startswith("risk_") or name.endswith(("_10y", "_30y")):
+                assert 0 <= result <= 1
+
+
+@every_model
+@given(data=st.data())
+@settings(max_examples=40)
+def test_a_required_input_less_is_never_assessed(model: RiskModel, data: Any) -> None:
+    values = data.draw(inputs_of(model))
+    gone = data.draw(st.sampled_from([feature.name for feature in model.features if feature.required]))
+    del values[gone]
+    assessment = model.calculate(values)
+    assert isinstance(assessment, NotAssessable | NotApplicable)
+    if isinstance(assessment, NotAssessable):
+        assert [each.name for each in assessment.missing] == [gone]
+
+
+@every_model
+@given(data=st.data())
+@settings(max_examples=30)
+def test_contributions_are_of_inputs_and_given_for_each_result(model: RiskModel, data: Any) -> None:
+    if model.drive is None:
+        return
+    values = data.draw(inputs_of(model))
+    assessment = model.calculate(values)
+    if isinstance(assessment, Assessed):
+        assert set(assessment.drivers) == set(assessment.results)
+        names = {feature.name for feature in model.features}
+        assert all(driver.name in names for drivers in assessment.drivers.values() for driver in drivers)
+
+
+@every_model
+def test_a_batch_gives_what_one_by_one_gives_in_any_order(model: RiskModel) -> None:
+    records = charts()
+    one_by_one = [model.assess(record, SITE) for record in records]
+    assert any(isinstance(each, Assessed) for each in one_by_one)
+    assert list(model.assess_many(records, SITE)) == one_by_one
+    assert list(model.assess_many(records[::-1], SITE)) == one_by_one[::-1]
+
+
+@every_model
+def test_a_chart_and_its_plain_values_give_the_same_results(model: RiskModel) -> None:
+    assessed = [each for each in model.assess_many(charts(), SITE) if isinstance(each, Assessed) and each.results]
+    assert assessed
+    for each in assessed:
+        line = orjson.dumps({name: value for name, value in each.values.items() if name in model.by_name})
+        answered, understood = answer(model, line)
+        assert understood
+        assert answered["results"] == each.results
+
+
+@every_model
+def test_features_are_named_once_and_have_a_unit_if_they_are_measured(model: RiskModel) -> None:
+    assert len(model.by_name) == len(model.features)
+    for feature in model.features:
+        assert bool(feature.unit) is (feature.kind is Kind.QUANTITY)
+        assert bool(feature.choices) is (feature.kind is Kind.CHOICE)
+
+
+@every_model
+def test_everything_behind_a_result_is_verified(model: RiskModel) -> None:
+    assert {output.name: output.unverified for output in model.outputs if output.unverified} == {}
+
+
+# The same value in another unit gives the identical result.
+
+SWAPS: Mapping[str, tuple[str, float]] = {
+    "total_cholesterol_mg_dl": ("mmol/L", 0.02586),
+    "hdl_cholesterol_mg_dl": ("mmol/L", 0.02586),
+    "creatinine_mg_dl": ("umol/L", 88.4),
+    "acr_mg_g": ("mg/mmol", 1 / 8.84),
+}
+
+
+def is_on_an_edge(model: RiskModel, name: str, value: float) -> bool:
+    """On the very edge of a range the last bit of a conversion decides what is inside."""
+    bounds = [*(model.by_name[name].plausible or ()), 0]
+    bounds += [bound for d in model.domain if d.feature.name == name for bound in (d.at_least, d.at_most, d.below)]
+    return any(abs(value - bound) < 1e-6 for bound in bounds)
+
+
+@every_model
+@given(data=st.data())
+@settings(max_examples=40)
+def test_a_swap_of_units_changes_nothing(model: RiskModel, data: Any) -> None:
+    values = data.draw(inputs_of(model))
+    assume(not any(is_on_an_edge(model, name, values[name]) for name in SWAPS if name in values))
+    swapped = {
+        name: {"value": value * SWAPS[name][1], "unit": SWAPS[name][0]} if name in SWAPS else value
+        for name, value in values.items()
+    }
+    ours, _ = answer(model, orjson.dumps(values))
+    theirs, understood = answer(model, orjson.dumps(swapped))
+    assert understood
+    assert theirs["outcome"] == ours["outcome"]
+    if ours["outcome"] == "assessed":
+        for name, result in ours["results"].items():
+            assert theirs["results"][name] == (pytest.approx(result, rel=1e-9) if isinstance(result, float) else result)
