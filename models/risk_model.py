@@ -166,11 +166,12 @@ class RiskModel:
 
     def calculate(self, values: Values) -> Assessment:
         """Assess plain values, by feature name in the features' units; what is absent is not known."""
-        return self._answer({f.name: _given(values, f) for f in self.features}, ())
+        return self._answer({f.name: _given(values, f) for f in self.features})
 
     def _from_chart(self, record: PatientRecord, site: Site) -> Assessment:
         unknown: list[Input] = []
-        outside = self._out_of_scope(record, site, unknown)
+        said: list[str] = []
+        outside = self._out_of_scope(record, site, unknown, said)
         if outside is not None:
             return NotApplicable(self.reference, outside)
         readings = extract(self.features, record, site)
@@ -180,11 +181,14 @@ class RiskModel:
                 readings[domain.feature.name] = cut
         sex = readings.get("sex")
         if isinstance(sex, Missing) and sex.gap is Gap.NOT_RECORDED:
-            return self._for_both_sexes(record, site, readings, tuple(unknown))
-        return self._answer(readings, tuple(unknown))
+            return self._for_both_sexes(record, site, readings, tuple(unknown), tuple(said))
+        return self._answer(readings, tuple(unknown), tuple(said))
 
-    def _out_of_scope(self, record: PatientRecord, site: Site, unknown: list[Input]) -> str | None:
-        """Say why the chart puts the patient out of scope, or add what must be known first to `unknown`."""
+    def _out_of_scope(self, record: PatientRecord, site: Site, unknown: list[Input], said: list[str]) -> str | None:
+        """Say why the chart puts the patient out of scope.
+
+        Else what must be known first is added to `unknown`, and to `said` how sure it is that nothing excludes.
+        """
         for exclusion in self.exclusions:
             answer = exclusion.feature.read(record, site) if exclusion.feature.read else Missing(Gap.NOT_RECORDED)
             if isinstance(answer, Missing):
@@ -192,6 +196,8 @@ class RiskModel:
                     unknown.append(exclusion.feature.as_input(answer))
             elif answer.value:
                 return exclusion.reason
+            elif answer.note:
+                said.append(f"{exclusion.feature.label}: {answer.note}")
         for domain in self.chart_domain:
             answer = domain.feature.read(record, site) if domain.feature.read else Missing(Gap.NOT_RECORDED)
             cut = _cut(domain, record)
@@ -202,13 +208,18 @@ class RiskModel:
         return None
 
     def _for_both_sexes(
-        self, record: PatientRecord, site: Site, readings: Mapping[str, Answer], unknown: tuple[Input, ...]
+        self,
+        record: PatientRecord,
+        site: Site,
+        readings: Mapping[str, Answer],
+        unknown: tuple[Input, ...],
+        said: tuple[str, ...],
     ) -> Assessment:
         """Assess for each sex and show both, where the chart names neither (models.md 0.3.6)."""
         answers: dict[str, Assessment] = {}
         for sex in _SEXES:
             assumed = {**readings, "sex": Reading(sex, note="assumed")}
-            answers[sex] = self._answer(derived(self.features, record, site, assumed), unknown)
+            answers[sex] = self._answer(derived(self.features, record, site, assumed), unknown, said)
         assessed = {sex: answer for sex, answer in answers.items() if isinstance(answer, Assessed)}
         if not assessed:
             return next((a for a in answers.values() if isinstance(a, NotAssessable)), answers[_SEXES[0]])
@@ -219,12 +230,14 @@ class RiskModel:
             results=MappingProxyType({}),
             inputs=tuple(f.as_input(readings.get(f.name, Missing(Gap.NOT_RECORDED))) for f in self.features),
             drivers=_NO_DRIVERS,
-            notes=("sex is not recorded as female or male: results for both", *outside, *self.notes),
+            notes=("sex is not recorded as female or male: results for both", *outside, *first.notes),
             values={name: value for name, value in first.values.items() if name != "sex"},
             alternatives={sex: answer.results for sex, answer in assessed.items()},
         )
 
-    def _answer(self, readings: Mapping[str, Answer], unknown: tuple[Input, ...]) -> Assessment:
+    def _answer(
+        self, readings: Mapping[str, Answer], unknown: tuple[Input, ...] = (), said: tuple[str, ...] = ()
+    ) -> Assessment:
         values = {name: answer.value for name, answer in readings.items() if isinstance(answer, Reading)}
         for domain in self.domain:
             value = values.get(domain.feature.name)
@@ -237,13 +250,13 @@ class RiskModel:
             if feature.required and isinstance(each.reading, Missing)
         ]
         if absent or unknown:
-            return NotAssessable(self.reference, (*absent, *unknown), inputs, self.notes)
+            return NotAssessable(self.reference, (*absent, *unknown), inputs, (*self.notes, *said))
         return Assessed(
             self.reference,
             self.compute(values),
             inputs,
             drivers=Contributions(self.drive, values) if self.drive else _NO_DRIVERS,
-            notes=self.notes,
+            notes=(*self.notes, *said),
             unverified=self._unverified(values),
             values=values,
         )

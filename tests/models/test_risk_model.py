@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fhir_client.codes import Code
 from fhir_client.record import Availability
 from models.assessment import Assessed, Gap, NotApplicable, NotAssessable, Reading
 from models.ckd_epi_2021 import MODEL as CKD_EPI
@@ -87,6 +88,15 @@ def test_what_decides_the_scope_must_be_known(model: RiskModel) -> None:
 
 def test_an_unknown_pregnancy_does_not_block() -> None:
     assert isinstance(assess(CKD_EPI, *an_outpatient(), conditions=Availability.UNAVAILABLE), Assessed)
+
+
+def test_unreadable_conditions_behind_a_ruled_out_exclusion_are_said() -> None:
+    readable = [a_condition("I10") for _ in range(4)]
+    answer = assess(PREVENT, *an_outpatient(*readable, a_condition(Code("urn:local", "17"))))
+    assert isinstance(answer, Assessed)
+    said = "1 of 6 active conditions without a readable code"
+    assert f"established cardiovascular disease: {said}" in answer.notes
+    assert next(each for each in answer.inputs if each.name == "diabetes").reading.value is True
 
 
 def test_kfre_is_silent_without_a_region() -> None:
