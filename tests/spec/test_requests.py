@@ -222,7 +222,7 @@ def test_a_wrong_type_is_named_by_its_path(hook: Hook, path: tuple[str | int, ..
     assert place in refused_places(message, strict=True)
 
 
-@pytest.mark.parametrize("hook", EVERY_HOOK)
+@pytest.mark.parametrize("hook", sorted(EVERY_HOOK))
 def test_each_hooks_usual_request_passes_a_strict_reader(hook: Hook) -> None:
     request = read(a_request(hook), strict=True)
     assert (request.hook, request.warnings, request.context.patient_id) == (hook, (), "p1")
