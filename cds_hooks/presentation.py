@@ -125,11 +125,6 @@ def read_inputs(inputs: Iterable[Input]) -> tuple[tuple[Input, Reading], ...]:
     return tuple((item, item.reading) for item in inputs if isinstance(item.reading, Reading))
 
 
-def is_silent(missing: Iterable[Input]) -> bool:
-    """Tell whether nobody at the bedside can supply what is missing: the site has not set it."""
-    return any(isinstance(item.reading, Missing) and item.reading.gap is Gap.NOT_CONFIGURED for item in missing)
-
-
 def footer(model: ModelReference, derived_in: str, *, performance: str = "", threshold: str = "") -> str:
     """Close a detail: model, version, whom it was made from, how well it did, the threshold and who set it."""
     lines = [f"Model {model.id} {model.version}. {derived_in}", f"{performance}." if performance else "", threshold]
