@@ -36,10 +36,14 @@ def text_of(value: object) -> str | None:
 def codings(concept: object) -> tuple[Code, ...]:
     """Give every coding of a CodeableConcept that has a system and a code, in order."""
     try:  # nothing out of the ordinary: the hot path
-        found = [code_of(coding["system"], coding["code"]) for coding in concept["coding"]]  # type: ignore[index]
+        sent = concept["coding"]  # type: ignore[index]
+        if len(sent) == 1:
+            code = code_of(sent[0]["system"], sent[0]["code"])
+            return () if code is None else (code,)
+        found = [code_of(coding["system"], coding["code"]) for coding in sent]
     except (KeyError, TypeError):
         found = [code_from(coding) for coding in mappings(mapping(concept).get("coding"))]
-    return tuple([code for code in found if code is not None])  # a list is faster here than a generator
+    return tuple([code for code in found if code is not None])
 
 
 def code_from(coding: Mapping[str, Any]) -> Code | None:
@@ -54,10 +58,7 @@ def words(concept: object) -> frozenset[str]:
     """Give the code words of a status, which is a plain code in some FHIR versions and a CodeableConcept in others."""
     if isinstance(concept, str):
         return frozenset((concept,))
-    try:  # nothing out of the ordinary: the hot path
-        found = [coding["code"] for coding in concept["coding"]]  # type: ignore[index]
-    except (KeyError, TypeError):
-        found = [coding.get("code") for coding in mappings(mapping(concept).get("coding"))]
+    found = [coding.get("code") for coding in mappings(mapping(concept).get("coding"))]
     return frozenset([word for word in found if isinstance(word, str)])
 
 
@@ -80,7 +81,12 @@ def quantity(value: object) -> Quantity | None:
     if number is None or not (comparator is None or isinstance(comparator, str)):
         return None
     system, unit = value.get("system"), value.get("code")
-    if not isinstance(system, str) or not isinstance(unit, str) or not unit or canonical_system(system) != UCUM:
+    if (
+        not isinstance(system, str)
+        or not isinstance(unit, str)
+        or not unit
+        or (system != UCUM and canonical_system(system) != UCUM)
+    ):
         unit = None
     return Quantity(number, unit, comparator or None)
 

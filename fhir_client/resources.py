@@ -30,9 +30,6 @@ from fhir_client.medications import ingredients
 from fhir_client.times import BEGINNING, FOREVER, Interval, read_time
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
-_CONFIRMED: Final = "confirmed"
-_DENIED: Final = frozenset({"refuted", "entered-in-error"})
-_ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
 _ENTERED_IN_ERROR: Final = "entered-in-error"
 # The intents that are no order: someone's suggestion, or one of several to choose from. A `plan` stays: US Core uses it
 # for what the patient reports to take.
@@ -172,8 +169,7 @@ def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
     That last is not nothing: a reader must know that there is a problem it cannot read before it says that there is
     none.
     """
-    verification = versions.verification_status(resource)
-    if verification is not None and (_CONFIRMED not in verification or verification & _DENIED):
+    if not versions.is_confirmed(resource):
         return None
     onset, recorded = versions.began_at(resource), versions.recorded_at(resource)
     if horizon.hides(onset) or horizon.hides(recorded):
@@ -194,8 +190,8 @@ def _is_active_condition(resource: Resource, horizon: Horizon) -> bool:
     ended = versions.abated_at(resource)
     if ended is not None:
         return ended.is_after(horizon.instant)
-    status = versions.clinical_status(resource)
-    return bool(status & _ACTIVE) if status else not versions.ended_by_words(resource)
+    is_active = versions.is_active_by_status(resource)
+    return not versions.ended_by_words(resource) if is_active is None else is_active
 
 
 # ---- drugs and other orders

@@ -1,7 +1,6 @@
 """The results in a chart: found by code, put in order of time, and read one by one as they are asked for."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final, overload
 
 from fhir_client.codes import Code, CodeSet
@@ -41,18 +40,16 @@ class ResultIndex:
 
     def _in_order(self, codes: CodeSet) -> list[tuple[_Place, Interval]]:
         asked = [code for code in self._by_code if codes.matches((code,))] if codes.prefixes else codes.codes
-        places = {place[0]: place for code in asked for place in self._by_code.get(code, ())}
-        times = self._times
+        times, horizon = self._times, self._horizon
         usable = []
-        for number in sorted(places):
-            place = places[number]
-            _, resource, element = place
+        for place in {place[0]: place for code in asked for place in self._by_code.get(code, ())}.values():
+            number, resource, element = place
             key = id(resource)  # the record keeps the resource alive
-            at = times[key] if key in times else times.setdefault(key, result_time(resource, self._horizon))
+            at = times[key] if key in times else times.setdefault(key, result_time(resource, horizon))
             if at is not None and "modifierExtension" not in element:
-                usable.append((place, at))
-        usable.sort(key=_start, reverse=True)
-        return usable
+                usable.append((at.start, -number, place, at))  # the numbers differ: nothing after them is compared
+        usable.sort(reverse=True)
+        return [(place, at) for _, _, place, at in usable]
 
     def read(self, place: _Place, at: Interval) -> Observation:
         """Read one result."""
@@ -96,10 +93,6 @@ class Results(Sequence[Observation]):
     def __repr__(self) -> str:
         """Show the count only: results must not reach a log."""
         return f"Results({len(self._places)})"
-
-
-def _start(item: tuple[_Place, Interval]) -> datetime:
-    return item[1].start
 
 
 def _by_code(resources: Sequence[Resource]) -> dict[Code, list[_Place]]:

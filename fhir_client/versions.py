@@ -15,6 +15,9 @@ from fhir_client.times import Interval
 DRUG_ORDERS: Final = ("MedicationRequest", "MedicationOrder")
 SERVICE_ORDERS: Final = ("ServiceRequest", "ProcedureRequest", "DiagnosticOrder")
 
+_CONFIRMED: Final = "confirmed"
+_DENIED: Final = frozenset({"refuted", "entered-in-error"})
+_ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
 # R5 renamed the states of an encounter; the words of R4 are used.
 _ENCOUNTER_STATES: Final = {"completed": "finished", "discharged": "finished", "on-hold": "onleave"}
 # DSTU2 wrote the class as a word of its own.
@@ -167,15 +170,41 @@ def encounter_reasons(resource: Resource) -> tuple[tuple[Code, ...], tuple[str, 
     return tuple(codes), tuple(item for item in references if item is not None)
 
 
-def clinical_status(resource: Resource) -> frozenset[str]:
-    """Give the words of a condition's clinical status: a code in DSTU2 and STU3, a CodeableConcept since R4."""
-    return words(resource.get("clinicalStatus"))
+def is_active_by_status(resource: Resource) -> bool | None:
+    """Tell whether a condition's clinical status is an active one; None where no status can be read.
+
+    A code in DSTU2 and STU3, a CodeableConcept since R4.
+    """
+    found = resource.get("clinicalStatus")
+    if found is None:
+        return None
+    known = _one_word(found)
+    if known is not None:
+        return known in _ACTIVE
+    several = words(found)
+    return bool(several & _ACTIVE) if several else None
 
 
-def verification_status(resource: Resource) -> frozenset[str] | None:
-    """Give the words of a condition's verification status, None where none is stated."""
+def is_confirmed(resource: Resource) -> bool:
+    """Tell whether a condition is confirmed, or says nothing of that. What contradicts itself is not confirmed."""
     found = resource.get("verificationStatus")
-    return None if found is None else words(found)
+    if found is None:
+        return True
+    known = _one_word(found)
+    if known is not None:
+        return known == _CONFIRMED
+    several = words(found)
+    return _CONFIRMED in several and not several & _DENIED
+
+
+def _one_word(status: object) -> str | None:
+    """Give the word of a status that has one coding, as nearly all have."""
+    try:
+        sent = status["coding"]  # type: ignore[index]
+        word = sent[0]["code"] if len(sent) == 1 else None
+    except (KeyError, TypeError):
+        return None
+    return word if isinstance(word, str) else None
 
 
 def order_codings(resource: Resource) -> tuple[Code, ...]:
