@@ -1,5 +1,6 @@
 """The edge as tests meet it: the application with declared services, a fixed clock, its own journal and its own log."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,12 +54,12 @@ class AnEdge:
 
     def call(self, body: Any = None, *, service: str = "test-service", **more: Any) -> TestResponse:
         """Post a hook call; a body of bytes goes out as it is."""
-        raw = body if isinstance(body, bytes) else orjson.dumps(a_call() if body is None else body)
+        raw = body if isinstance(body, bytes) else json.dumps(a_call() if body is None else body)
         return self.http.post(f"/cds-services/{service}", data=raw, **{"content_type": "application/json", **more})
 
     def feedback(self, *entries: Any, service: str = "test-service", **more: Any) -> TestResponse:
         """Post a feedback message."""
-        raw = orjson.dumps({"feedback": list(entries)})
+        raw = json.dumps({"feedback": list(entries)})
         return self.http.post(
             f"/cds-services/{service}/feedback", data=raw, **{"content_type": "application/json", **more}
         )

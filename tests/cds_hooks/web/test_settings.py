@@ -1,0 +1,342 @@
+"""Settings: everything from the environment at once, every bad value named, none repeated."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from cds_hooks.policy import ReleaseState
+from cds_hooks.protocol.cards import ClientProfile
+from cds_hooks.web.clients import Client
+from cds_hooks.web.settings import Authentication, Settings, SettingsError, is_loopback
+from fhir_client.codes import Code
+
+OFF = {"CHARTSIDE_AUTHENTICATION": "off"}
+
+
+def faults_of(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environ)
+    return caught.value.faults
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_without_any_setting_the_defaults_of_the_contract_hold() -> None:
+    settings = Settings.from_environment({"PATH": "/bin", "CHARTSIDE_SITE": "", "CHARTSIDE_NOW": "  "})
+    assert settings == Settings()
+    assert settings.base_url == "http://127.0.0.1:8000"
+    assert settings.authentication is Authentication.REQUIRED
+    assert settings.database_url == "sqlite:///chartside.db"
+    assert (settings.deadline_ms, settings.max_body_bytes) == (4000, 10485760)
+    assert (settings.discovery, settings.metrics, settings.log_level) == ("open", "loopback", "info")
+    assert settings.anonymous == Client("anonymous")
+    assert settings.policy.remember_overrides
+
+
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    ca_file = written(tmp_path, "ca.pem", "")
+    settings = Settings.from_environment(
+        {
+            **OFF,
+            "CHARTSIDE_BASE_URL": "http://localhost:9000/cds/",
+            "CHARTSIDE_DISCOVERY": "protected",
+            "CHARTSIDE_METRICS": "all",
+            "CHARTSIDE_DATABASE_URL": "sqlite:///elsewhere.db",
+            "CHARTSIDE_SIGNING_KEYS": str(tmp_path),
+            "CHARTSIDE_CA_FILE": ca_file,
+            "CHARTSIDE_HTTPS_PROXY": "http://proxy.example:3128",
+            "CHARTSIDE_TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16",
+            "CHARTSIDE_DEADLINE_MS": "1500",
+            "CHARTSIDE_MAX_BODY_BYTES": "1000",
+            "CHARTSIDE_LOG_LEVEL": "warning",
+            "CHARTSIDE_NOW": "2024-05-01T12:00:00Z",
+        }
+    )
+    assert settings == Settings(
+        base_url="http://localhost:9000/cds",
+        authentication=Authentication.OFF,
+        discovery="protected",
+        metrics="all",
+        database_url="sqlite:///elsewhere.db",
+        signing_keys=tmp_path,
+        ca_file=Path(ca_file),
+        https_proxy="http://proxy.example:3128",
+        trusted_proxies=(ip_network("10.0.0.1"), ip_network("10.1.0.0/16")),
+        deadline_ms=1500,
+        max_body_bytes=1000,
+        log_level="warning",
+        now=datetime(2024, 5, 1, 12, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BASE_URL", "cds.example"),
+        ("BASE_URL", "https://cds.example/?a=b"),
+        ("BASE_URL", "https://user:word@cds.example"),
+        ("BASE_URL", "http://cds.example"),
+        ("AUTHENTICATION", "enabled"),
+        ("AUTHENTICATION", "OFF"),
+        ("ALLOW_INSECURE", "true"),
+        ("DISCOVERY", "closed"),
+        ("METRICS", "none"),
+        ("CLIENTS", "no-such-file.toml"),
+        ("SITE", "no-such-file.toml"),
+        ("DATABASE_URL", "journal.db"),
+        ("DATABASE_URL", "mysql://db.example/x"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("SIGNING_KEYS", "no-such-directory"),
+        ("CA_FILE", "no-such-file"),
+        ("HTTPS_PROXY", "proxy.example"),
+        ("TRUSTED_PROXIES", "10.0.0.300"),
+        ("DEADLINE_MS", "0000000"),
+        ("DEADLINE_MS", "4s"),
+        ("DEADLINE_MS", "60001"),
+        ("MAX_BODY_BYTES", "-1"),
+        ("MAX_BODY_BYTES", "9" * 40),
+        ("LOG_LEVEL", "loud"),
+        ("NOW", "yesterday"),
+        ("NOW", "2024-05-02T13:00:00"),
+    ],
+)
+def test_a_bad_value_is_named_by_its_setting_and_not_repeated(name: str, value: str) -> None:
+    [fault] = faults_of({f"CHARTSIDE_{name}": value})
+    assert fault.startswith(f"CHARTSIDE_{name}: ")
+    assert value not in fault
+
+
+def test_all_bad_values_are_named_at_once(tmp_path: Path) -> None:
+    site = written(tmp_path, "site.toml", 'demonstration = "yes"\nsnomed = 1\nstroke = "x"\n')
+    clients = written(tmp_path, "clients.toml", '[[client]]\nissuer = "anonymous"\nmode = "mild"\n')
+    faults = faults_of(
+        {"CHARTSIDE_SITE": site, "CHARTSIDE_CLIENTS": clients, "CHARTSIDE_METRICS": "x", "CHARTSIDE_DEADLINE_MS": "x"}
+    )
+    assert sorted(fault.rpartition(": ")[0] for fault in faults) == [
+        "CHARTSIDE_CLIENTS: client[0]: mode",
+        "CHARTSIDE_DEADLINE_MS",
+        "CHARTSIDE_METRICS",
+        "CHARTSIDE_SITE: demonstration",
+        "CHARTSIDE_SITE: snomed",
+        "CHARTSIDE_SITE: stroke",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "setting"),
+    [
+        ({**OFF, "CHARTSIDE_BASE_URL": "https://cds.example"}, "CHARTSIDE_AUTHENTICATION"),
+        ({"CHARTSIDE_NOW": "2024-05-01T12:00:00Z"}, "CHARTSIDE_NOW"),
+        ({**OFF, "CHARTSIDE_ALLOW_INSECURE": "yes", "CHARTSIDE_NOW": "2024-05-01T12:00:00Z"}, "CHARTSIDE_NOW"),
+        ({"CHARTSIDE_BASE_URL": "https://cds.example", "CHARTSIDE_SITE": "demonstration"}, "CHARTSIDE_SITE"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(tmp_path: Path, environ: dict[str, str], setting: str) -> None:
+    if "CHARTSIDE_SITE" in environ:
+        environ = {**environ, "CHARTSIDE_SITE": written(tmp_path, "site.toml", "demonstration = true")}
+    [fault] = faults_of(environ)
+    assert fault.startswith(setting)
+
+
+def test_only_authentication_off_on_loopback_serves() -> None:
+    required, off = Settings.from_environment({}), Settings.from_environment(OFF)
+    assert "CHARTSIDE_AUTHENTICATION" in required.serving_faults("127.0.0.1")[0]
+    for host in ("127.0.0.1", "::1", "localhost", "127.1.2.3"):
+        assert off.serving_faults(host) == ()
+    for host in ("0.0.0.0", "::", "192.168.0.7", "cds.example", ""):  # noqa: S104 - they are what is refused
+        assert "--host" in off.serving_faults(host)[0]
+
+
+def test_insecure_service_elsewhere_must_be_asked_for() -> None:
+    settings = Settings.from_environment(
+        {**OFF, "CHARTSIDE_ALLOW_INSECURE": "yes", "CHARTSIDE_BASE_URL": "https://cds.example"}
+    )
+    assert settings.serving_faults("0.0.0.0") == ()  # noqa: S104 - asked for
+    assert not settings.loopback_only
+
+
+def test_a_demonstration_serves_loopback_alone(tmp_path: Path) -> None:
+    site = written(tmp_path, "site.toml", "demonstration = true")
+    settings = Settings.from_environment({**OFF, "CHARTSIDE_ALLOW_INSECURE": "yes", "CHARTSIDE_SITE": site})
+    assert settings.serving_faults("0.0.0.0")  # noqa: S104 - it is what is refused
+    assert settings.policy.demonstration
+
+
+def test_the_repr_of_settings_has_no_password() -> None:
+    settings = Settings.from_environment({"CHARTSIDE_DATABASE_URL": "postgresql://me:secret@db.example/journal"})
+    assert "secret" not in repr(settings)
+
+
+SITE = """
+demonstration = false
+kidney_failure_region = "other"
+stroke_score = "cha2ds2-vasc"
+unreadable_conditions_limit = 0.1
+snomed = false
+news2_window_minutes = 30
+
+[release]
+cardiovascular-risk = "pilot"
+
+[pilot]
+cardiovascular-risk = ["Practitioner/12"]
+
+[quiet]
+remember_overrides = false
+
+[consciousness]
+observations = ["http://loinc.org|80288-4"]
+
+[consciousness.answers]
+"http://snomed.info/sct|248234008" = "A"
+"""
+
+
+def test_a_sites_file_is_read_whole(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"CHARTSIDE_SITE": written(tmp_path, "site.toml", SITE)})
+    policy = settings.policy
+    assert policy.ceilings == {"cardiovascular-risk": ReleaseState.PILOT}
+    assert policy.pilots == {"cardiovascular-risk": frozenset({"Practitioner/12"})}
+    assert not policy.remember_overrides
+    assert policy.site.kidney_failure_region == "other"
+    assert policy.site.stroke_score == "cha2ds2-vasc"
+    assert policy.site.unreadable_conditions_limit == 0.1
+    assert not policy.site.snomed
+    assert policy.site.news2_window_minutes == 30
+    assert policy.site.consciousness_codes == {Code("http://loinc.org", "80288-4")}
+    assert policy.site.consciousness_answers == {Code("http://snomed.info/sct", "248234008"): "A"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("kidney_region = 'other'", "kidney_region"),
+        ("kidney_failure_region = 'mars'", "kidney_failure_region"),
+        ("unreadable_conditions_limit = 1.5", "unreadable_conditions_limit"),
+        ("unreadable_conditions_limit = true", "unreadable_conditions_limit"),
+        ("unreadable_conditions_limit = nan", "unreadable_conditions_limit"),
+        ("snomed = 'yes'", "snomed"),
+        ("news2_window_minutes = 0", "news2_window_minutes"),
+        ("[release]\nkidney-risk = 'alive'", "release: kidney-risk"),
+        ("release = 'live'", "release"),
+        ("[pilot]\nkidney-risk = 'Practitioner/1'", "pilot: kidney-risk"),
+        ("[quiet]\nremember = true", "quiet: remember"),
+        ("[consciousness]\nobservations = ['80288-4']", "consciousness: observations"),
+        ("[consciousness.answers]\n'http://snomed.info/sct|1' = 'X'", "answers: http://snomed.info/sct|1"),
+        ("not toml at all", "the file is not TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_sites_file_stops_the_start(tmp_path: Path, text: str, place: str) -> None:
+    [fault] = faults_of({"CHARTSIDE_SITE": written(tmp_path, "site.toml", text)})
+    assert fault.startswith("CHARTSIDE_SITE: ")
+    assert place in fault
+
+
+CLIENTS = """
+[[client]]
+issuer = "https://ehr.example/cds"
+jwks_file = "ehr-keys.json"
+specification = "3.0"
+fhir_servers = ["https://fhir.ehr.example/r4", "http://127.0.0.1:8090/fhir"]
+mode = "strict"
+algorithms = ["ES384"]
+replay = "report"
+feedback_audience = "service"
+legacy_delete = true
+client_id = "chartside-at-ehr"
+token_endpoint = "https://ehr.example/token"
+tenants = ["north", "south"]
+services = ["cardiovascular-risk"]
+origins = ["https://ehr.example"]
+private_networks = ["10.20.0.0/16"]
+test_hosts = ["http://127.0.0.1:8090"]
+rate_limit = 100
+features = ["system-actions"]
+
+[[client]]
+issuer = "anonymous"
+fhir_servers = ["https://fhir.ehr.example/r4"]
+"""
+
+
+def test_every_key_of_a_client_is_read(tmp_path: Path) -> None:
+    keys = written(tmp_path, "ehr-keys.json", "{}")
+    settings = Settings.from_environment({"CHARTSIDE_CLIENTS": written(tmp_path, "clients.toml", CLIENTS)})
+    assert settings.clients[0] == Client(
+        issuer="https://ehr.example/cds",
+        profile=ClientProfile("3.0", legacy_delete=True, features=frozenset({"system-actions"})),
+        strict=True,
+        jwks_file=Path(keys),
+        fhir_servers=frozenset({"https://fhir.ehr.example/r4", "http://127.0.0.1:8090/fhir"}),
+        algorithms=("ES384",),
+        replay="report",
+        feedback_audience="service",
+        client_id="chartside-at-ehr",
+        token_endpoint="https://ehr.example/token",
+        tenants=frozenset({"north", "south"}),
+        services=frozenset({"cardiovascular-risk"}),
+        origins=frozenset({"https://ehr.example"}),
+        private_networks=(ip_network("10.20.0.0/16"),),
+        test_hosts=frozenset({"http://127.0.0.1:8090"}),
+        rate_limit=100,
+    )
+    assert settings.anonymous.fhir_servers == {"https://fhir.ehr.example/r4"}
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("", "jwks_file"),
+        ("jwks_file = 'none.json'", "jwks_file"),
+        ("jwks_url = 'http://ehr.example/jwks'", "jwks_url"),
+        ("jwks_file = 'k.json'\njwks_url = 'https://ehr.example/jwks'", "jwks_file"),
+        ("jwks_file = 'k.json'\nspecification = '4.0'", "specification"),
+        ("jwks_file = 'k.json'\nspecification = 2.0", "specification"),
+        ("jwks_file = 'k.json'\nfhir_servers = 'https://fhir.example'", "fhir_servers"),
+        ("jwks_file = 'k.json'\nfhir_servers = ['http://fhir.example']", "fhir_servers"),
+        ("jwks_file = 'k.json'\nfhir_servers = ['https://fhir.example?x']", "fhir_servers"),
+        ("jwks_file = 'k.json'\nalgorithms = ['HS256']", "algorithms"),
+        ("jwks_file = 'k.json'\nalgorithms = []", "algorithms"),
+        ("jwks_file = 'k.json'\nreplay = 'maybe'", "replay"),
+        ("jwks_file = 'k.json'\nfeedback_audience = 'all'", "feedback_audience"),
+        ("jwks_file = 'k.json'\ntoken_endpoint = 'ehr.example'", "token_endpoint"),
+        ("jwks_file = 'k.json'\ntenants = [1]", "tenants"),
+        ("jwks_file = 'k.json'\norigins = ['https://ehr.example/path']", "origins"),
+        ("jwks_file = 'k.json'\norigins = ['*']", "origins"),
+        ("jwks_file = 'k.json'\nprivate_networks = ['10.20.0.0/33']", "private_networks"),
+        ("jwks_file = 'k.json'\ntest_hosts = ['127.0.0.1:8090']", "test_hosts"),
+        ("jwks_file = 'k.json'\nrate_limit = 0", "rate_limit"),
+        ("jwks_file = 'k.json'\nlegacy_delete = 'no'", "legacy_delete"),
+        ("jwks_file = 'k.json'\nmodus = 'strict'", "modus"),
+    ],
+)
+def test_what_is_wrong_with_a_client_stops_the_start(tmp_path: Path, line: str, key: str) -> None:
+    written(tmp_path, "k.json", "{}")
+    text = f"[[client]]\nissuer = 'https://ehr.example'\n{line}\n"
+    faults = faults_of({"CHARTSIDE_CLIENTS": written(tmp_path, "clients.toml", text)})
+    assert f"CHARTSIDE_CLIENTS: client[0]: {key}: " in " ".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[client]]\nissuer = 'anonymous'\njwks_url = 'https://a.example/k'", "jwks_url: the anonymous client"),
+        ("[[client]]\nissuer = 'anonymous'\n[[client]]\nissuer = 'anonymous'", "client[1]: issuer: is named twice"),
+        ("[[client]]\nmode = 'strict'", "client[0]: issuer: is required"),
+        ("[client]\nissuer = 'anonymous'", "client: must be written as [[client]]"),
+        ("[[klient]]\nissuer = 'anonymous'", "klient: there is no such key"),
+    ],
+)
+def test_a_file_of_clients_is_read_as_a_whole(tmp_path: Path, text: str, words: str) -> None:
+    assert words in " ".join(faults_of({"CHARTSIDE_CLIENTS": written(tmp_path, "clients.toml", text)}))
+
+
+@pytest.mark.parametrize(("host", "expected"), [("[::1]", True), ("127.9.9.9", True), ("localhost.example", False)])
+def test_loopback_is_this_machine(host: str, *, expected: bool) -> None:
+    assert is_loopback(host) is expected
