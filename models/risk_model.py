@@ -19,11 +19,10 @@ from models.assessment import (
     NotApplicable,
     NotAssessable,
     Reading,
-    Value,
 )
-from models.features.demographics import AGE_YEARS
 from models.features.feature import Answer, Feature, derived, extract
 from models.parameters import Parameters
+from models.scope import Domain, Exclusion, cut_by_birth_date
 from models.site import Site
 
 Values = Mapping[str, Any]
@@ -43,48 +42,6 @@ class Output:
     label: str
     unit: str = ""
     unverified: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """The values of one input that the model was made for; the bounds come from its parameter file."""
-
-    feature: Feature
-    at_least: float = float("-inf")
-    at_most: float = float("inf")
-    below: float = float("inf")
-    shown: str = ""
-
-    @classmethod
-    def of(cls, feature: Feature, bounds: Mapping[str, Any]) -> "Domain":
-        """Read the bounds as a parameter file writes them: `{ at_least = 10, below = 60, shown = "10 to 59" }`."""
-        return cls(feature, **bounds)
-
-    def includes(self, value: Value) -> bool:
-        """Tell whether the model was made for the value."""
-        number = float(value)
-        return self.at_least <= number <= self.at_most and number < self.below
-
-    def is_cut_by(self, lowest: float, highest: float) -> bool:
-        """Tell whether part of the span lies inside and part outside."""
-        return self.includes(lowest) != self.includes(highest)
-
-    def reason(self, value: Value) -> str:
-        """Say why the value is outside: `eGFR 72 is outside 10 to 59`."""
-        rounded = f"{float(value):.4g}"
-        number = f"{value}" if self.includes(float(rounded)) else rounded
-        if self.at_most == float("inf") == self.below:
-            return f"{self.feature.label} {number} is under {self.at_least:g}"
-        return f"{self.feature.label} {number} is outside {self.shown}"
-
-
-@dataclass(frozen=True, slots=True)
-class Exclusion:
-    """A truth of the chart that puts a patient outside the model's scope; `blocks`: unknown is not assessable."""
-
-    feature: Feature
-    reason: str
-    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +133,7 @@ class RiskModel:
             return NotApplicable(self.reference, outside)
         readings = extract(self.features, record, site)
         for domain in self.domain:
-            cut = _cut(domain, record)
+            cut = cut_by_birth_date(domain, record)
             if cut is not None:
                 readings[domain.feature.name] = cut
         sex = readings.get("sex")
@@ -200,7 +157,7 @@ class RiskModel:
                 said.append(f"{exclusion.feature.label}: {answer.note}")
         for domain in self.chart_domain:
             answer = domain.feature.read(record, site) if domain.feature.read else Missing(Gap.NOT_RECORDED)
-            cut = _cut(domain, record)
+            cut = cut_by_birth_date(domain, record)
             if cut is not None:
                 unknown.append(domain.feature.as_input(cut))
             elif isinstance(answer, Reading) and not domain.includes(answer.value):
@@ -277,15 +234,6 @@ def outputs_of(
     """Declare results by (name, label, unit); what keeps one from live use follows from the labels of its values."""
     codes = tuple(dict.fromkeys(remark for feature in features for remark in feature.unverified))
     return tuple(Output(name, label, unit, (*parameters.unverified(name), *codes)) for name, label, unit in declared)
-
-
-def _cut(domain: Domain, record: PatientRecord) -> Missing | None:
-    """Withdraw an age from a partial birth date if the model's age range cuts through the years it allows."""
-    span = record.age_range_years if domain.feature.name == AGE_YEARS.name else None
-    if span is None or not domain.is_cut_by(*span):
-        return None
-    birth = record.patient.birth if record.patient else None
-    return Missing(Gap.NOT_RECORDED, birth, f"between {span[0]} and {span[1]}: a full birth date is needed")
 
 
 def _given(values: Values, feature: Feature) -> Answer:

@@ -28,7 +28,8 @@ from models.features.kidney import STABLE_EGFR_ML_MIN_1_73M2, creatinines
 from models.features.labs import ACR_MG_G, REPORTED_EGFR_ML_MIN_1_73M2
 from models.features.readers import measured
 from models.parameters import Parameters
-from models.risk_model import Domain, Exclusion, Output, outputs_of
+from models.risk_model import Output, outputs_of
+from models.scope import Domain, Exclusion
 from models.site import Site
 
 _FEATURES: Final = (SEX, AGE_YEARS, STABLE_EGFR_ML_MIN_1_73M2, ACR_MG_G, CHRONIC_KIDNEY_DISEASE)

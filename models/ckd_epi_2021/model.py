@@ -4,7 +4,8 @@ from models.ckd_epi_2021.equation import PARAMETERS, compute
 from models.features.conditions import KIDNEY_REPLACEMENT, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED, SEX
 from models.features.labs import CREATININE_MG_DL
-from models.risk_model import Domain, Exclusion, RiskModel, outputs_of
+from models.risk_model import RiskModel, outputs_of
+from models.scope import Domain, Exclusion
 
 _FEATURES = (SEX, AGE_YEARS, CREATININE_MG_DL)
 

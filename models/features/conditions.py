@@ -5,8 +5,8 @@ from typing import Final
 from fhir_client.record import PatientRecord
 from models.assessment import Missing, Reading
 from models.features.feature import Answer, Feature, Kind
-from models.features.readers import coded_truth, condition
 from models.features.searches import social_history
+from models.features.truths import coded_truth, condition
 from models.features.windows import Window
 from models.site import Site
 

@@ -1,6 +1,6 @@
 """What the patient takes, by active order."""
 
-from models.features.readers import active_ingredient
+from models.features.truths import active_ingredient
 
 BP_TREATED = active_ingredient("bp_treated", "blood pressure treated", of="antihypertensives")
 STATIN = active_ingredient("statin", "statin", of="statins")

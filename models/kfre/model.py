@@ -13,7 +13,8 @@ from models.features.feature import Answer, Feature, Kind
 from models.features.kidney import STABLE_EGFR_ML_MIN_1_73M2
 from models.features.labs import ACR_MG_G
 from models.parameters import load
-from models.risk_model import Domain, Exclusion, RiskModel, outputs_of
+from models.risk_model import RiskModel, outputs_of
+from models.scope import Domain, Exclusion
 from models.site import Site
 
 PARAMETERS: Final = load(Path(__file__).parent)

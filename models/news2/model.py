@@ -25,7 +25,8 @@ from models.features.observation_set import (
 )
 from models.features.setting import OUTSIDE_ACUTE_CARE
 from models.parameters import load
-from models.risk_model import Domain, Exclusion, RiskModel, outputs_of
+from models.risk_model import RiskModel, outputs_of
+from models.scope import Domain, Exclusion
 from models.site import Site
 
 PARAMETERS: Final = load(Path(__file__).parent)
@@ -141,7 +142,7 @@ MODEL = RiskModel(
         Exclusion(DECEASED, "the patient has died"),
         Exclusion(PREGNANCY, "not made for pregnancy: use an obstetric chart"),
         Exclusion(PALLIATIVE_CARE, "palliative care"),
-        Exclusion(OUTSIDE_ACUTE_CARE, "no acute encounter, and no vital signs within 12 hours"),
+        Exclusion(OUTSIDE_ACUTE_CARE, "no acute encounter, and no consciousness recorded within 12 hours"),
     ),
     notes=("oxygen saturation on scale 1; scale 2 needs a recorded decision and is not read from the chart",),
 )

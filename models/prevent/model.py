@@ -8,7 +8,8 @@ from models.features.medications import BP_TREATED, STATIN
 from models.features.social import SMOKER
 from models.features.vitals import BMI_KG_M2, SYSTOLIC_BP_MMHG
 from models.prevent.equation import PARAMETERS, compute, drive
-from models.risk_model import Domain, Exclusion, RiskModel, outputs_of
+from models.risk_model import RiskModel, outputs_of
+from models.scope import Domain, Exclusion
 
 _FEATURES = (
     SEX,

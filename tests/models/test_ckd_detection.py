@@ -2,11 +2,13 @@ from typing import Any
 
 import pytest
 
+from fhir_client.codes import ICD_10_CM, Code
 from fhir_client.record import Availability
 from models.assessment import Assessed, Gap, NotApplicable, NotAssessable
 from models.ckd_detection import ASSESSOR
-from models.ckd_detection.staging import a_stage
+from models.ckd_detection.staging import a_stage, diagnosis
 from models.ckd_epi_2021.equation import egfr
+from models.concepts import concept
 from models.site import Site
 from tests.builders import Resource, a_condition, a_patient, a_record, an_observation
 from tests.models.charts import EGFR_UNIT
@@ -122,3 +124,14 @@ def test_the_assessor_asks_for_what_it_reads() -> None:
     assert ASSESSOR.required_keys == {"patient", "laboratory"}
     assert {search.key for search in ASSESSOR.searches} == {"patient", "laboratory", "conditions", "social-history"}
     assert all(output.unverified == () for output in ASSESSOR.outputs)
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"),
+    [("G1", "N18.1"), ("G2", "N18.2"), ("G3a", "N18.31"), ("G3b", "N18.32"), ("G4", "N18.4"), ("G5", "N18.5")],
+)
+def test_every_stage_has_a_diagnosis_that_the_problem_list_is_read_by(stage: str, code: str) -> None:
+    found, display = diagnosis(stage)
+    assert found == Code(ICD_10_CM, code)
+    assert display
+    assert concept("chronic_kidney_disease").codes(Site()).matches([found])

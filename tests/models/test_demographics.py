@@ -7,6 +7,7 @@ from models.features.feature import Answer, Feature
 from models.features.setting import OUTSIDE_ACUTE_CARE
 from models.site import Site
 from tests.builders import Resource, a_patient, a_record, an_encounter, an_observation
+from tests.models.charts import ALERT
 
 
 def read(feature: Feature, *resources: Resource, encounter_id: str | None = None, complete: bool = True) -> Answer:
@@ -63,7 +64,7 @@ def test_a_death_is_read(death: dict[str, object], died: bool) -> None:
     assert answer.value is died
 
 
-HEART_RATE = an_observation("8867-4", 80, "/min", on="2024-05-31T20:00:00Z")
+AWAKE = an_observation("67775-7", ALERT, on="2024-05-31T20:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -74,12 +75,13 @@ HEART_RATE = an_observation("8867-4", 80, "/min", on="2024-05-31T20:00:00Z")
         ((an_encounter("AMB"),), None, True),
         ((an_encounter("IMP", end="2024-05-25T08:00:00Z"),), None, True),
         ((an_encounter("IMP", status="planned", id="e1"),), "e1", False),
-        ((HEART_RATE,), None, False),
-        ((an_observation("8867-4", 80, "/min", on="2024-05-30T20:00:00Z"),), None, True),
+        ((AWAKE,), None, False),
+        ((an_observation("67775-7", ALERT, on="2024-05-30T20:00:00Z"),), None, True),
+        ((an_observation("8867-4", 80, "/min", on="2024-05-31T20:00:00Z"),), None, True),
         ((), None, True),
     ],
 )
-def test_acute_care_is_an_acute_encounter_or_recent_vital_signs(
+def test_acute_care_is_an_acute_encounter_or_a_recent_record_of_consciousness(
     resources: tuple[Resource, ...], encounter_id: str | None, outside: bool
 ) -> None:
     answer = read(OUTSIDE_ACUTE_CARE, *resources, encounter_id=encounter_id)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from models.kfre import MODEL
 from models.kfre.model import drive
+from models.kfre.thresholds import reaches_referral, supports_referral
 
 regions = st.sampled_from(["north-america", "other", "united-kingdom"])
 people = st.fixed_dictionaries(
@@ -65,3 +66,10 @@ def test_the_average_patient_has_no_contributions_but_sex() -> None:
     amounts = {driver.name: driver.amount for driver in drive(average)["risk_5y"]}
     assert amounts.pop("sex") == pytest.approx(0.2467 * (1 - 0.5642))
     assert list(amounts.values()) == pytest.approx([0, 0, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("risk", "reaches", "supports"), [(0.0299, False, False), (0.03, True, False), (0.05, True, True)]
+)
+def test_referral_is_supported_in_a_range(risk: float, reaches: bool, supports: bool) -> None:
+    assert (reaches_referral(risk), supports_referral(risk)) == (reaches, supports)

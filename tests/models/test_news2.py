@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.assessment import Assessed
+from models.assessment import Assessed, NotAssessable
 from models.news2 import MODEL
+from models.news2.model import Known, known_points
 from models.site import Site
 from tests.builders import a_record
 from tests.models.charts import an_inpatient
@@ -135,3 +136,10 @@ def test_a_chart_is_read_on_scale_1_and_says_so() -> None:
     assert "spo2_scale" not in assessment.values
     assert any("scale 1" in note for note in assessment.notes)
     assert (assessment.results["points"], assessment.results["band"]) == (6, "medium")
+
+
+def test_what_is_known_of_an_incomplete_set_is_the_least_the_score_can_be() -> None:
+    assessment = MODEL.assess(a_record(*an_inpatient(without="67775-7")), Site())
+    assert isinstance(assessment, NotAssessable)
+    assert known_points(assessment.inputs) == Known(points=6, band="medium")
+    assert known_points(()) == Known(points=0, band="low")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.assessment import Assessed, NotApplicable
 from models.prevent import MODEL
 from models.prevent.equation import LABELS, PARAMETERS, drive
+from models.prevent.thresholds import ascvd_category, reaches_blood_pressure_threshold
 
 WOMAN: dict[str, Any] = {
     "sex": "female",
@@ -121,3 +122,23 @@ def test_every_published_coefficient_is_in_the_file() -> None:
     assert len(tables) == 12
     # The sign that a circulating package has wrong (models.md 0.2).
     assert PARAMETERS["ascvd_10y_female"]["age_x_egfr"] == -0.1671492
+
+
+@pytest.mark.parametrize(
+    ("risk", "category"),
+    [
+        (0.0299, "low"),
+        (0.03, "borderline"),
+        (0.0499, "borderline"),
+        (0.05, "intermediate"),
+        (0.0999, "intermediate"),
+        (0.10, "high"),
+    ],
+)
+def test_a_guideline_category_begins_at_its_lower_bound(risk: float, category: str) -> None:
+    assert ascvd_category(risk) == category
+
+
+@pytest.mark.parametrize(("risk", "reaches"), [(0.0749, False), (0.075, True)])
+def test_the_blood_pressure_threshold_is_reached_at_its_value(risk: float, reaches: bool) -> None:
+    assert reaches_blood_pressure_threshold(risk) is reaches

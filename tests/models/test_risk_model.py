@@ -11,7 +11,8 @@ from models.ckd_epi_2021 import MODEL as CKD_EPI
 from models.kfre import MODEL as KFRE
 from models.news2 import MODEL as NEWS2
 from models.prevent import MODEL as PREVENT
-from models.risk_model import Domain, RiskModel
+from models.risk_model import RiskModel
+from models.scope import Domain
 from models.site import Site
 from tests.builders import Resource, a_condition, a_patient, a_record, an_observation
 from tests.models.charts import an_inpatient, an_outpatient

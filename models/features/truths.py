@@ -1,0 +1,128 @@
+"""How a truth is read from a record: a condition, a drug, a coded answer; false needs proof of its own."""
+
+from collections.abc import Mapping, Sequence
+
+from fhir_client.codes import Code
+from fhir_client.facts import Observation
+from fhir_client.record import Availability, PatientRecord
+from fhir_client.search import Search
+from models.assessment import Gap, Missing, Reading
+from models.concepts import concept
+from models.features.feature import Answer, Feature, Kind, Read
+from models.features.readers import newest_with_value, partly, start_of
+from models.features.searches import CONDITIONS, MEDICATIONS
+from models.features.windows import Window
+from models.site import Site
+
+
+def condition(name: str, label: str, *, of: str, ever: bool = False) -> Feature:
+    """Declare a truth: an active condition of this meaning, or with `ever` one that is over too.
+
+    False needs a complete search and few unreadable active conditions (design/contract.md section 4, "False, from a
+    chart"); else the answer is that it is not known.
+    """
+    meaning = concept(of)
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        active = unreadable = 0
+        for fact in record.conditions:
+            if not (ever or fact.is_active):
+                continue
+            matches, covers = meaning.judge(fact.codings, site)
+            if matches:
+                return Reading(value=True, at=fact.onset or fact.recorded, sources=(fact.source.reference,))
+            if fact.is_active:
+                active += 1
+                unreadable += not covers
+        if record.availability(CONDITIONS.key) is not Availability.COMPLETE:
+            return Missing(Gap.UNAVAILABLE)
+        note = f"{unreadable} of {active} active conditions without a readable code" if unreadable else ""
+        if unreadable > site.unreadable_conditions_limit * active:
+            return Missing(Gap.UNREADABLE, note=note)
+        return Reading(value=False, note=note)
+
+    return Feature(
+        name, label, Kind.TRUTH, searches=(CONDITIONS,), unverified=meaning.unverified, window="active", read=read
+    )
+
+
+def active_ingredient(name: str, label: str, *, of: str) -> Feature:
+    """Declare a truth: an active order for a drug with one of these ingredients.
+
+    False needs a complete search in which every active order resolved to its ingredients.
+    """
+    meaning = concept(of)
+    wanted = meaning.exact_codes
+
+    def read(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
+        active = unresolved = 0
+        for order in record.medications:
+            if not order.is_active:
+                continue
+            active += 1
+            if order.ingredients is None:
+                unresolved += 1
+            elif not wanted.isdisjoint(order.ingredients):
+                return Reading(value=True, at=order.authored, sources=(order.source.reference,))
+        if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
+            return Missing(Gap.UNAVAILABLE)
+        if unresolved:
+            return Missing(Gap.UNREADABLE, note=f"{unresolved} of {active} active drugs not recognised")
+        return Reading(value=False)
+
+    return Feature(
+        name, label, Kind.TRUTH, searches=(MEDICATIONS,), unverified=meaning.unverified, window="active", read=read
+    )
+
+
+def coded_truth(
+    name: str,
+    label: str,
+    search: Search,
+    *,
+    of: str,
+    answers: str,
+    true: frozenset[str],
+    within: Window | None = None,
+) -> Feature:
+    """Declare a truth: what the newest coded answer means; answers of the same moment must agree."""
+    meaning = concept(of)
+    known = concept(answers)
+    return Feature(
+        name,
+        label,
+        Kind.TRUTH,
+        searches=(search,),
+        unverified=(*meaning.unverified, *known.unverified),
+        window=str(within or "newest"),
+        read=_coded_truth_reader(search.key, of=of, answers=answers, true=true, within=within),
+    )
+
+
+def _coded_truth_reader(key: str, *, of: str, answers: str, true: frozenset[str], within: Window | None) -> Read:
+    meaning = concept(of)
+    known = concept(answers)
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        newest = newest_with_value(record, meaning.codes(site), key, within)
+        if isinstance(newest, Missing):
+            return newest
+        same_moment = [
+            observation
+            for observation in record.observations(meaning.codes(site))
+            if observation.has_value and observation.at is not None and observation.at.start == start_of(newest)
+        ]
+        meanings = _meanings(same_moment, known.answers(site))
+        truths = {word in true for word in meanings}
+        if len(truths) > 1:
+            return Missing(Gap.CONTRADICTORY, newest.at)
+        if not truths:
+            return Missing(Gap.NOT_CODED, newest.at)
+        sources = tuple(observation.source.reference for observation in same_moment)
+        return Reading(truths.pop(), newest.at, sources, partly(record, key))
+
+    return read
+
+
+def _meanings(observations: Sequence[Observation], known: Mapping[Code, str]) -> set[str]:
+    return {known[code] for observation in observations for code in observation.concepts if code in known}
