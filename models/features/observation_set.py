@@ -56,10 +56,11 @@ def read_newest(record: PatientRecord, site: Site) -> Readings:
     return _set_at(record, site, timeline, anchor).readings
 
 
-def has_newest(record: PatientRecord, site: Site) -> bool:
-    """Tell whether any vital sign was taken within the last 12 hours."""
-    anchor = _newest_before(_timeline(record, site), None)
-    return anchor is not None and record.as_of - anchor.start <= NEWEST_WITHIN
+def was_meant_for_scoring(record: PatientRecord, site: Site) -> bool:
+    """Tell whether consciousness was recorded within the last 12 hours: a visit for a blood pressure records none."""
+    times = (o.at for o in record.observations(_codes("consciousness", site)) if o.has_value and o.at is not None)
+    newest = next(times, None)
+    return newest is not None and record.as_of - newest.start <= NEWEST_WITHIN
 
 
 def read_series(record: PatientRecord, site: Site, *, since: datetime) -> Iterator[ObservationSet]:

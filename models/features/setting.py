@@ -8,7 +8,7 @@ from fhir_client.record import Availability, PatientRecord
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind
-from models.features.observation_set import HEART_RATE_PER_MIN, has_newest
+from models.features.observation_set import CONSCIOUSNESS, was_meant_for_scoring
 from models.features.searches import ENCOUNTERS
 from models.site import Site
 
@@ -23,8 +23,8 @@ def is_in_acute_care(record: PatientRecord) -> bool:
 
 
 def _is_outside_acute_care(record: PatientRecord, site: Site) -> Answer:
-    """Tell whether no acute encounter goes on and no vital sign was taken lately; not known if we could not look."""
-    if is_in_acute_care(record) or has_newest(record, site):
+    """Tell whether no acute encounter goes on and nobody set out to score lately; not known if we could not look."""
+    if is_in_acute_care(record) or was_meant_for_scoring(record, site):
         return Reading(value=False)
     if record.availability(ENCOUNTERS.key) is not Availability.COMPLETE:
         return Missing(Gap.UNAVAILABLE)
@@ -43,8 +43,8 @@ OUTSIDE_ACUTE_CARE = Feature(
     "outside_acute_care",
     "outside acute care",
     Kind.TRUTH,
-    searches=(ENCOUNTERS, *HEART_RATE_PER_MIN.searches),
+    searches=(ENCOUNTERS, *CONSCIOUSNESS.searches),
     optional_keys=frozenset({ENCOUNTERS.key}),
-    window="encounters going on, vital signs of 12 hours",
+    window="encounters going on, consciousness recorded within 12 hours",
     read=_is_outside_acute_care,
 )

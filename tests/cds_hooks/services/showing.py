@@ -1,0 +1,31 @@
+"""Runs one declared service over a record, as the pipeline does."""
+
+from collections.abc import Sequence
+
+from cds_hooks.policy import Policy, without_unverified
+from cds_hooks.protocol.cards import Card
+from cds_hooks.protocol.requests import HookRequest
+from cds_hooks.service import Moment, Service
+from fhir_client.record import PatientRecord
+from models.site import Site
+
+OTHER_REGION = Site(kidney_failure_region="other")
+
+
+def cards_of(
+    service: Service, record: PatientRecord, site: Site = OTHER_REGION, *, shows_unverified: bool = False
+) -> Sequence[Card]:
+    """Assess and present; what is not verified is left out unless the user is in the pilot."""
+    context = {"userId": "Practitioner/1", "patientId": record.patient_id}
+    if record.encounter_id is not None:
+        context["encounterId"] = record.encounter_id
+    body = {"hook": service.hooks[0], "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "context": context}
+    moment = Moment(
+        request=HookRequest.from_object(body, service_hooks=service.hooks),
+        record=record,
+        site=site,
+        page=Policy().page_of(service),
+        shows_unverified=shows_unverified,
+    )
+    assessments = [assessor.assess(record, site) for assessor in service.assessors]
+    return service.present(assessments if shows_unverified else [*map(without_unverified, assessments)], moment)
