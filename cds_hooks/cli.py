@@ -30,3 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has stopped; there is nobody to tell.
         sys.stderr.close()
         return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -58,9 +58,9 @@ class Journal:
         made = shown + [(card, False) for card in invocation.held_back]
 
         def write(connection: Connection) -> None:
-            number = connection.execute(_ADD_INVOCATION, row).inserted_primary_key[0]
+            key: Any = connection.execute(_ADD_INVOCATION, row).inserted_primary_key
             if made:
-                connection.execute(_ADD_CARDS, [_card_row(number, card, is_shown=is_shown) for card, is_shown in made])
+                connection.execute(_ADD_CARDS, [_card_row(key[0], card, is_shown=is_shown) for card, is_shown in made])
 
         self.write(write)
 

@@ -155,7 +155,12 @@ def test_a_reader_does_not_wait_for_a_writer(journal: Journal, tmp_path: Path) -
 
 def test_several_threads_write_at_once(journal: Journal) -> None:
     made = [[an_invocation() for _ in range(20)] for _ in range(4)]
-    threads = [threading.Thread(target=lambda mine=mine: [record(journal, each) for each in mine]) for mine in made]
+
+    def write(mine: list[Invocation]) -> None:
+        for each in mine:
+            record(journal, each)
+
+    threads = [threading.Thread(target=write, args=(mine,)) for mine in made]
     for thread in threads:
         thread.start()
     for thread in threads:

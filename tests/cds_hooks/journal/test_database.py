@@ -90,7 +90,7 @@ def test_the_journal_says_where_it_lies_without_a_password(tmp_path: Path) -> No
 
 
 def test_every_table_can_be_made_on_postgresql() -> None:
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     statements = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
     assert all("TIMESTAMP WITH TIME ZONE" in each for each in statements if "_at " in each)
     assert len(statements) == len(metadata.tables)

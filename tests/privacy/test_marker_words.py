@@ -1,0 +1,134 @@
+"""Marker words of a made-up patient appear in no log line, no error body and no page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from cds_hooks.catalogue import Catalogue
+from tests.builders import a_bundle, a_patient, an_observation
+from tests.cds_hooks.declared import a_service
+from tests.cds_hooks.web.edge import AnEdge, a_call, an_edge, an_override
+
+MARKER = "Zzmarker"
+TOKEN = {
+    "access_token": f"{MARKER}-token",
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "scope": "patient/*.read",
+    "subject": MARKER,
+}
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[AnEdge]:
+    def fail(*_: Any) -> Any:
+        raise ValueError(MARKER)
+
+    with an_edge(tmp_path, *Catalogue.found().services, a_service(), a_service("failing", present=fail)) as edge:
+        yield edge
+
+
+def a_marked_call(**members: Any) -> dict[str, Any]:
+    """Build a call in which everything that can be a patient's is marked."""
+    patient = a_patient(id=f"{MARKER}-1", name=[{"family": MARKER, "given": [MARKER]}])
+    result = an_observation("2160-0", 1.1, "mg/dL", patient=f"{MARKER}-1", note=[{"text": MARKER}])
+    return a_call(
+        **{
+            "hookInstance": f"{MARKER}-instance",
+            "fhirServer": f"https://{MARKER}.example/r4",
+            "fhirAuthorization": TOKEN,
+            "context": {"userId": f"Practitioner/{MARKER}", "patientId": f"{MARKER}-1", "encounterId": MARKER},
+            "prefetch": {"patient": patient, "laboratory": a_bundle(result), MARKER: {"a": MARKER}},
+            "extension": {MARKER: MARKER},
+            **members,
+        }
+    )
+
+
+FAULTY: list[dict[str, Any]] = [
+    {"hook": MARKER},
+    {"hook": "order-sign"},
+    {"hookInstance": [MARKER]},
+    {"context": MARKER},
+    {"context": {"userId": [MARKER], "patientId": {MARKER: MARKER}}},
+    {"prefetch": MARKER},
+    {"prefetch": {MARKER: MARKER}},
+    {"prefetch": {"patient": a_patient(id=f"{MARKER}-2")}},
+    {"prefetch": {}},
+    {"fhirAuthorization": {**TOKEN, "patient": f"{MARKER}-2"}},
+]
+
+
+def is_clean(edge: AnEdge) -> bool:
+    return MARKER.lower() not in edge.stream.getvalue().lower()
+
+
+def test_calls_leave_no_marker_in_the_log(edge: AnEdge) -> None:
+    for service in (*Catalogue.found().services, a_service()):
+        assert edge.call(a_marked_call(hook=service.hooks[0].value), service=service.id).status_code in {200, 412}
+    assert edge.events
+    assert is_clean(edge)
+
+
+@pytest.mark.parametrize("members", FAULTY, ids=lambda members: next(iter(members)))
+def test_refusals_leave_no_marker_in_the_answer_or_the_log(edge: AnEdge, members: dict[str, Any]) -> None:
+    answer = edge.call(a_marked_call(**members))
+    assert answer.status_code in {400, 412}
+    assert MARKER.lower() not in answer.text.lower()
+    assert MARKER.lower() not in str(answer.headers).lower()
+    assert is_clean(edge)
+
+
+def test_failures_leave_no_marker_in_the_answer_or_the_log(edge: AnEdge) -> None:
+    answer = edge.call(a_marked_call(), service="failing")
+    assert answer.status_code == 500
+    assert MARKER not in answer.text
+    assert is_clean(edge)
+
+
+@pytest.mark.parametrize(
+    "path", [f"/cds-services/{MARKER}", f"/cds-services/{MARKER}/feedback", f"/{MARKER}?patient={MARKER}"]
+)
+def test_addresses_leave_no_marker(edge: AnEdge, path: str) -> None:
+    answer = edge.http.post(
+        path, data=b"{}", content_type=f"application/json; boundary={MARKER}", headers={"X-Request-Id": MARKER}
+    )
+    assert answer.status_code == 404
+    assert MARKER not in answer.text + str(answer.headers)
+    assert is_clean(edge)
+
+
+def test_feedback_leaves_no_marker_in_the_log(edge: AnEdge) -> None:
+    card = orjson.loads(edge.call(a_marked_call()).data)["cards"][0]["uuid"]
+    reason = {"reason": {"code": MARKER, "system": "urn:x"}, "userComment": MARKER}
+    assert edge.feedback(an_override(card, overrideReason=reason)).status_code == 200
+    assert edge.feedback(an_override(MARKER, overrideReason=reason)).status_code == 200
+    answer = edge.feedback(an_override(MARKER, outcome=MARKER, outcomeTimestamp=MARKER))
+    assert answer.status_code == 400
+    assert MARKER not in answer.text
+    assert is_clean(edge)
+
+
+def test_pages_and_discovery_show_nothing_of_a_call(edge: AnEdge) -> None:
+    edge.call(a_marked_call())
+    for path in ("/", "/services/test-service", "/cds-services", "/health/ready"):
+        assert MARKER not in edge.http.get(path).text
+
+
+def test_the_log_of_a_journal_that_cannot_be_written_has_no_marker(tmp_path: Path) -> None:
+    with an_edge(tmp_path, migrated=False) as edge:
+        answer = edge.call(a_marked_call())
+        assert answer.status_code == 503
+        assert MARKER not in answer.text
+        assert is_clean(edge)
+
+
+def test_the_journal_keeps_no_token(edge: AnEdge, tmp_path: Path) -> None:
+    """[ACC-9] The token is transient: not stored, not logged."""
+    edge.call(a_marked_call())
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("journal.db*"))
+    assert b"Zzmarker-1" in stored
+    assert b"Zzmarker-token" not in stored
