@@ -108,7 +108,7 @@ def absent_reason(*elements: object) -> str | None:
 
 def is_modified(element: Mapping[str, Any]) -> bool:
     """Tell whether an extension that we do not know may change, or negate, the meaning of the element."""
-    return bool(element.get("modifierExtension"))
+    return "modifierExtension" in element and bool(element["modifierExtension"])
 
 
 def reference(element: object) -> str | None:

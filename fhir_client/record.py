@@ -1,7 +1,6 @@
 """Everything known of one patient as of one instant."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -54,6 +53,7 @@ class PatientRecord:
 
     __slots__ = (
         "_availability",
+        "_encounters",
         "_full_urls",
         "_horizon",
         "_read",
@@ -82,6 +82,7 @@ class PatientRecord:
         self._horizon = Horizon.at(as_of)
         self._rows = rows
         self._read: dict[str, Any] = {}
+        self._encounters: dict[str | None, str | None] = {}
 
     @classmethod
     def from_resources(
@@ -106,8 +107,8 @@ class PatientRecord:
 
     def __repr__(self) -> str:
         """Show counts only: a record is full of what must not reach a log."""
-        counts = Counter(str(kind) for kind, _ in self._rows.by_key)
-        return f"PatientRecord({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))})"
+        counts = (f"{len(rows)} {kind}" for kind, rows in sorted(self._rows.by_kind.items()))
+        return f"PatientRecord({', '.join(counts)})"
 
     @property
     def dropped(self) -> Dropped:
@@ -127,7 +128,7 @@ class PatientRecord:
         """Give the Patient resource's facts, None if it is not in the record."""
         if "patient" not in self._read:
             resources = self._resources("Patient")
-            self._read["patient"] = read_patient(resources[0], self._horizon) if resources else None
+            self._read["patient"] = read_patient(next(iter(resources)), self._horizon) if resources else None
         found: Patient | None = self._read["patient"]
         return found
 
@@ -224,14 +225,8 @@ class PatientRecord:
     def _medication(self, resource: Resource) -> Medication | None:
         return read_medication(resource, self._horizon, self._resolve)
 
-    def _resources(self, kind: str) -> list[Resource]:
-        kinds: dict[str, list[Resource]] | None = self._read.get("kinds")
-        if kinds is None:
-            kinds = {}
-            for (its_kind, _), resource in self._rows.by_key.items():
-                kinds.setdefault(its_kind, []).append(resource)
-            self._read["kinds"] = kinds
-        return kinds.get(kind, [])
+    def _resources(self, kind: str) -> Collection[Resource]:
+        return self._rows.by_kind.get(kind, {}).values()
 
     # ---- references
 
@@ -243,11 +238,13 @@ class PatientRecord:
         return f"{kind}/{known.removeprefix('urn:uuid:')}" if known.startswith("urn:uuid:") else local_reference(known)
 
     def _local_encounter(self, pointer: str | None) -> str | None:
-        return self._local(pointer, "Encounter")
+        if pointer not in self._encounters:
+            self._encounters[pointer] = self._local(pointer, "Encounter")
+        return self._encounters[pointer]
 
     def _resolve(self, pointer: str, kind: str = "Medication") -> Resource | None:
         found, _, id_ = (self._local(pointer, kind) or "").partition("/")
-        return self._rows.by_key.get((found, id_))
+        return self._rows.named(found, id_)
 
     def _resolve_draft(self, pointer: str) -> Resource | None:
         wanted = self._local(pointer, "Medication")

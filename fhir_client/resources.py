@@ -117,9 +117,11 @@ def result_time(resource: Resource, horizon: Horizon) -> Interval | None:
         return None
     text, issued = resource.get("effectiveDateTime"), resource.get("issued")
     at = read_time(text) if isinstance(text, str) else versions.observed_at(resource)
-    if (at is not None and at.start > horizon.instant) or (issued is not None and horizon.excludes(issued)):
+    if at is not None and at.start > horizon.instant:
         return None
-    return UNDATED if at is None else at
+    if issued is not None and not (isinstance(issued, str) and issued[:10] < horizon.day_before):
+        return None if horizon.excludes(issued) else at or UNDATED
+    return at or UNDATED
 
 
 def read_result(resource: Resource, element: Resource, at: Interval, local: Local) -> Observation:
@@ -172,17 +174,14 @@ def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
     if not versions.is_confirmed(resource):
         return None
     onset, recorded = versions.began_at(resource), versions.recorded_at(resource)
-    if horizon.hides(onset) or horizon.hides(recorded):
+    instant = horizon.instant
+    if (onset is not None and onset.start > instant) or (recorded is not None and recorded.start > instant):
         return None
     code = resource.get("code")
-    return Condition(
-        source=source(resource, "Condition"),
-        codings=() if is_modified(resource) else codings(code),
-        is_active=_is_active_condition(resource, horizon),
-        onset=onset,
-        recorded=recorded,
-        text=concept_text(code),
-    )
+    codes = () if is_modified(resource) else codings(code)
+    is_active = _is_active_condition(resource, horizon)
+    # By position, here and below: in a long chart the names cost as much as the reading.
+    return Condition(source(resource, "Condition"), codes, is_active, onset, recorded, concept_text(code))
 
 
 def _is_active_condition(resource: Resource, horizon: Horizon) -> bool:
@@ -208,14 +207,9 @@ def read_medication(resource: Resource, horizon: Horizon, resolve: Resolve) -> M
     if status == _ENTERED_IN_ERROR or versions.is_prohibition(resource) or horizon.hides(authored):
         return None
     codes, drugs, text = _drug(resource, resolve)
-    return Medication(
-        source=source(resource, text_of(resource.get("resourceType")) or "MedicationRequest"),
-        codings=codes,
-        is_active=status == "active" and text_of(resource.get("intent")) not in _NOT_ORDERED,
-        ingredients=drugs,
-        authored=authored,
-        text=text,
-    )
+    origin = source(resource, text_of(resource.get("resourceType")) or "MedicationRequest")
+    is_active = status == "active" and text_of(resource.get("intent")) not in _NOT_ORDERED
+    return Medication(origin, codes, is_active, drugs, authored, text)
 
 
 def _drug(resource: Resource, resolve: Resolve) -> tuple[tuple[Code, ...], frozenset[str] | None, str]:

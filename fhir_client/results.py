@@ -1,9 +1,9 @@
 """The results in a chart: found by code, put in order of time, and read one by one as they are asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, overload
 
-from fhir_client.codes import Code, CodeSet
+from fhir_client.codes import Code, CodeSet, code_of
 from fhir_client.elements import Resource, codings, mappings
 from fhir_client.facts import Observation
 from fhir_client.resources import Horizon, Local, read_result, result_time
@@ -23,7 +23,7 @@ class ResultIndex:
 
     __slots__ = ("_by_code", "_found", "_horizon", "_local", "_read", "_times")
 
-    def __init__(self, resources: Sequence[Resource], horizon: Horizon, local: Local) -> None:
+    def __init__(self, resources: Iterable[Resource], horizon: Horizon, local: Local) -> None:
         self._horizon: Final = horizon
         self._local: Final = local
         self._by_code: Final = _by_code(resources)
@@ -44,8 +44,11 @@ class ResultIndex:
         usable = []
         for place in {place[0]: place for code in asked for place in self._by_code.get(code, ())}.values():
             number, resource, element = place
-            key = id(resource)  # the record keeps the resource alive
-            at = times[key] if key in times else times.setdefault(key, result_time(resource, horizon))
+            if element is resource:
+                at = result_time(resource, horizon)
+            else:
+                key = id(resource)  # components share the time of their panel, which the record keeps alive
+                at = times[key] if key in times else times.setdefault(key, result_time(resource, horizon))
             if at is not None and "modifierExtension" not in element:
                 usable.append((at.start, -number, place, at))  # the numbers differ: nothing after them is compared
         usable.sort(reverse=True)
@@ -95,17 +98,24 @@ class Results(Sequence[Observation]):
         return f"Results({len(self._places)})"
 
 
-def _by_code(resources: Sequence[Resource]) -> dict[Code, list[_Place]]:
-    index: dict[Code, list[_Place]] = {}
+def _by_code(resources: Iterable[Resource]) -> dict[Code, list[_Place]]:
+    """Put every result under every code it has. A chart has few codes and many results: codes are read once each."""
+    as_sent: dict[tuple[object, object], list[_Place]] = {}
     number = 0
     for resource in resources:
         elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
         for element in elements:
             place = (number, resource, element)
             number += 1
-            for code in codings(element.get("code")):
-                if code in index:
-                    index[code].append(place)
-                else:
-                    index[code] = [place]
+            try:  # nothing out of the ordinary: the hot path
+                for coding in element["code"]["coding"]:
+                    as_sent.setdefault((coding["system"], coding["code"]), []).append(place)
+            except (KeyError, TypeError):
+                for code in codings(element.get("code")):
+                    as_sent.setdefault(code, []).append(place)
+    index: dict[Code, list[_Place]] = {}
+    for (system, sent), places in as_sent.items():
+        found = code_of(system, sent)
+        if found is not None:
+            index.setdefault(found, []).extend(places)
     return index

@@ -11,12 +11,10 @@ from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS, subject
 # Rows whose existence counts even where an unknown extension makes their content unusable: their facts keep no codings.
 _STAY_WITHOUT_CONTENT: Final = frozenset({"Condition", *DRUG_ORDERS, *SERVICE_ORDERS})
 
-Key = tuple[str, object]
-
 
 @dataclass(slots=True)
 class Rows:
-    """The patient's rows by type and id, in the order of the source, and how many were left out.
+    """The patient's rows by type, and by id within it, in the order of the source; and how many were left out.
 
     A row is compared with the patient by reference (relative, absolute, versioned, `urn:uuid:`), or by identifier where
     its reference is only logical. One that names nobody counts as the patient's: it was asked for with the patient's
@@ -25,28 +23,33 @@ class Rows:
 
     patient_id: str
     full_urls: Mapping[str, str]
-    by_key: dict[Key, Resource] = field(default_factory=dict)
+    by_kind: dict[str, dict[object, Resource]] = field(default_factory=dict)
     other_patient: int = 0
     unreadable: int = 0
     _verdicts: dict[str, bool] = field(default_factory=dict)
 
     def add(self, resources: Iterable[Mapping[str, Any]]) -> None:
         """Sort in all rows. The hot path: the usual row is known by two look-ups, and nothing is read that can wait."""
-        by_key = self.by_key
+        by_kind = self.by_kind
         verdicts = self._verdicts
         verdicts |= {f"Patient/{self.patient_id}": True, f"urn:uuid:{self.patient_id}": True}
         logical: list[Resource] = []
         for resource in resources:
             try:
-                if verdicts[resource["subject"]["reference"]] and "modifierExtension" not in resource:
-                    key = resource["resourceType"], resource["id"]
-                    if key not in by_key:
-                        by_key[key] = resource
-                        continue
+                if (
+                    verdicts[resource["subject"]["reference"]]
+                    and "modifierExtension" not in resource
+                    and by_kind[resource["resourceType"]].setdefault(resource["id"], resource) is resource
+                ):
+                    continue
             except (KeyError, TypeError, AttributeError):
-                pass  # anything out of the ordinary is looked at more slowly
+                pass  # the first of its type, or out of the ordinary: looked at more slowly
             self._add_unusual(resource, logical)
         self._add_logical(logical)
+
+    def named(self, kind: str, id_: str) -> Resource | None:
+        """Give the row of this type and id."""
+        return self.by_kind.get(kind, {}).get(id_)
 
     def _add_unusual(self, resource: Resource, logical: list[Resource]) -> None:
         kind = text_of(mapping(resource).get("resourceType"))
@@ -73,7 +76,7 @@ class Rows:
         """Sort in what names its patient by identifier, once the Patient itself is there to compare with."""
         if not resources:
             return
-        patient = self.by_key.get(("Patient", self.patient_id), {})
+        patient = self.named("Patient", self.patient_id) or {}
         known = {_identifier(identifier) for identifier in mappings(patient.get("identifier"))} - {None}
         for resource in resources:
             identifier = _identifier(mapping(subject(resource)).get("identifier"))
@@ -98,10 +101,11 @@ class Rows:
             if kind not in _STAY_WITHOUT_CONTENT:
                 return
         id_ = text_of(resource.get("id"))
-        key: Key = (kind, object() if id_ is None else id_)  # without an id nothing can be the same row
-        earlier = self.by_key.get(key)
+        key = object() if id_ is None else id_  # without an id nothing can be the same row
+        rows = self.by_kind.setdefault(kind, {})
+        earlier = rows.get(key)
         if earlier is None or not _is_older(resource, earlier):
-            self.by_key[key] = resource
+            rows[key] = resource
 
 
 def _is_older(resource: Resource, earlier: Resource) -> bool:

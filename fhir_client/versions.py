@@ -54,11 +54,14 @@ def pointed_at(value: object) -> str | None:
 
 def medication(resource: Resource) -> tuple[Mapping[str, Any], str | None, str]:
     """Give the drug of an order: its concept, the reference to it, and that reference's display."""
-    either = resource.get("medication")  # R5
-    coded = resource.get("medicationCodeableConcept") if either is None else concept(either)
+    coded = resource.get("medicationCodeableConcept")
     pointer = resource.get("medicationReference")
+    either = resource.get("medication")  # R5
+    if either is not None:
+        coded = concept(either)
+        pointer = mapping(either).get("reference") if pointer is None else pointer
     if pointer is None:
-        pointer = mapping(either).get("reference")
+        return mapping(coded), None, ""
     return mapping(coded), pointed_at(pointer), text_of(mapping(pointer).get("display")) or ""
 
 
@@ -159,6 +162,8 @@ def encounter_end(resource: Resource) -> object:
 
 def encounter_reasons(resource: Resource) -> tuple[tuple[Code, ...], tuple[str, ...]]:
     """Give why: the codings, and the references to conditions and the like."""
+    if "reason" not in resource and "reasonCode" not in resource and "reasonReference" not in resource:
+        return (), ()
     concepts = [*mappings(resource.get("reasonCode"))]  # R4
     pointers = [*mappings(resource.get("reasonReference"))]
     for reason in mappings(resource.get("reason")):

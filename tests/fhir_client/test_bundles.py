@@ -37,7 +37,7 @@ def test_what_is_no_resource_is_unreadable_not_empty(value: object) -> None:
 
 
 def test_included_rows_are_no_matches() -> None:
-    """[PRE-32] `search.mode = include` entries are references, not matches."""
+    """[PRE-32, FHIR-45] `search.mode = include` entries are references, not matches."""
     bundle = a_bundle(an_observation("29463-7", 70, "kg"), {"resourceType": "Practitioner", "id": "d1"})
     bundle["entry"][1]["search"]["mode"] = "include"
     inside = contents(bundle)
