@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,13 +19,14 @@ from sandbox.serving import PortInUse
 _READY_SECONDS: Final = 60
 _STOP_SECONDS: Final = 15
 _POLL_SECONDS: Final = 0.1
+_LOG_LINES: Final = 15
 _RUN: Final = "import sys; from cds_hooks.cli import main; sys.exit(main())"
 # Chosen for the demonstration only: a hospital states its own region, there is no default.
 _SITE: Final = 'kidney_failure_region = "other"\n'
 
 
 class ServiceFailed(Exception):
-    """The CDS service did not start; the message names the log that says why."""
+    """The CDS service did not start; the message ends with what its log says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ class ServiceProcess:
             if _is_ready(self.setting.base):
                 return
             time.sleep(_POLL_SECONDS)
-        raise ServiceFailed(f"the service did not start; its log is {self.setting.log}")
+        # The log of a headless run goes with its folder: what it says is told now. It holds no patient's data.
+        lines = self.setting.log.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:]
+        raise ServiceFailed("\n  ".join(["the service did not start; its log ends:", *lines]))
 
     def _stop(self) -> None:
         if self._process is None:
@@ -151,6 +155,13 @@ def require_free(port: int) -> None:
 
 def free_port() -> int:
     """Find a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Find ports that nothing listens on, no two alike."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

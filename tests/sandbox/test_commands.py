@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from sandbox.commands import register
-from sandbox.launching import Setting, free_port
+from sandbox.launching import ServiceFailed, ServiceProcess, Setting, free_port, free_ports
 from sandbox.patients.stories import read_stories
 from sandbox.serving import Serving
 from tests.sandbox.fake_service import CARD, create_fake_service
@@ -186,15 +186,26 @@ def test_the_service_is_told_its_ehr_and_nothing_that_happens_to_be_set(
     assert (tmp_path / "site.toml").read_text("utf-8") == 'kidney_failure_region = "other"\n'
 
 
+def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
+    # SQLite cannot open a database in a folder that is a file.
+    (tmp_path / "file").write_text("")
+    setting = Setting(tmp_path, free_port(), "http://127.0.0.1:8080/fhir", tmp_path / "file" / "demo.db")
+
+    with pytest.raises(ServiceFailed, match=r"its log ends:\n  \S"), ServiceProcess(setting):
+        pass
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_demonstration_starts_answers_and_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
-    service, ehr = free_port(), free_port()
+    service, ehr = free_ports(2)
     run = "import sys; from cds_hooks.cli import main; sys.exit(main())"
+    log = tmp_path / ".chartside" / "service.log"
     command = [sys.executable, "-c", run, "demo", "--port", str(service), "--ehr-port", str(ehr)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         try:
-            assert demo.stdout.readline() == f"Open http://127.0.0.1:{ehr}/\n"
+            first = demo.stdout.readline()
+            assert first == f"Open http://127.0.0.1:{ehr}/\n", log.read_text() if log.exists() else "no log"
             with requests.get(f"http://127.0.0.1:{ehr}/ehr/services", timeout=5) as answer:
                 assert answer.json()["services"]
             body = {"service": answer.json()["services"][0]["id"], "hook": "patient-view", "patient": "badger"}

@@ -14,7 +14,9 @@ export function cardElement(call, card, place, answer) {
   const settle = (text, isDone) => {
     replace(outcome, text);
     box.classList.toggle("answered", isDone);
-    if (isDone) answers.remove();
+    if (!isDone) return;
+    answers.remove();
+    for (const part of box.querySelectorAll("details")) part.open = false;
   };
   replace(
     answers,
