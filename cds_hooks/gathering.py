@@ -6,22 +6,32 @@ from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 from itertools import islice
+from typing import Protocol
 
 from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
 from cds_hooks.protocol.requests import HookRequest
-from fhir_client.addresses import admitted, is_test_host
 from fhir_client.answers import Answer, missing, prefetched
 from fhir_client.bundles import patients_in
-from fhir_client.client import Connections, FhirClient
 from fhir_client.elements import Resource
 from fhir_client.errors import Reason
-from fhir_client.questions import Continue, Deadline, Find, Question, Read
+from fhir_client.questions import Continue, Find, Question, Read
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.references import medications_pointed_at
 from fhir_client.search import Search
 from fhir_client.versions import DRUG_ORDERS
 
-Connect = Callable[[HookRequest], FhirClient | None]
+
+class FhirAccess(Protocol):
+    """One FHIR server, asked within one call: what gathering needs of the client, which it does not know."""
+
+    def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
+        """Ask all at once; every question has its answer when the deadline ends at the latest."""
+
+    def local(self, reference: str) -> str | None:
+        """Give `Type/id` of a reference that this server resolves, None of one that leads elsewhere."""
+
+
+Connect = Callable[[HookRequest], FhirAccess | None]
 """Gives access to the caller's FHIR server for this call, None where there is none."""
 
 MEDICATIONS_READ = 40  # an order list names few drugs by reference; a longer one stays unresolved beyond these
@@ -88,7 +98,7 @@ def gather(
         if searches[key].resource_type in DRUG_ORDERS
         for resource in answer.resources
     ]
-    resources += _drugs([*drug_orders, *request.context.drafts], request, client or connect)
+    resources += _drugs([*drug_orders, *request.context.drafts], lambda: client or connect(request))
     return Gathered(
         record=PatientRecord.from_resources(
             resources,
@@ -103,31 +113,6 @@ def gather(
         origins={key: _origin(answer, fetched.get(key)) for key, (answer, _) in supplied.items()},
         reasons={key: answer.reason for key, answer in answers.items() if answer.reason is not None},
     )
-
-
-def connector(
-    connections: Connections,
-    *,
-    servers: Collection[str],
-    test_hosts: Collection[str],
-    deadline: Deadline,
-    request_id: str,
-) -> Connect:
-    """Give the access of one call by one CDS client, to the FHIR servers on that client's list (FHIR-70).
-
-    A server without a token is asked only where it is a listed test host (ACC-7). A token is used until it expires.
-    """
-
-    def connect(request: HookRequest) -> FhirClient | None:
-        base = admitted(request.fhir_server or "", servers=servers, test_hosts=test_hosts)
-        access = request.fhir_access
-        if base is None or (access is None and not is_test_host(base, test_hosts)):
-            return None
-        token = None if access is None else access.access_token
-        until = deadline if access is None else deadline.within(access.expires_in)
-        return connections.client(base, token=token, deadline=until, request_id=request_id)
-
-    return connect
 
 
 def _supplied(search: Search, request: HookRequest) -> tuple[Answer | None, Question | None]:
@@ -150,7 +135,7 @@ def _check_patient(
             )
 
 
-def _fetched(questions: Mapping[str, Question], client: FhirClient | None) -> Mapping[str, Answer]:
+def _fetched(questions: Mapping[str, Question], client: FhirAccess | None) -> Mapping[str, Answer]:
     if client is None:
         return dict.fromkeys(questions, missing(Reason.NO_ACCESS))
     return client.ask(questions)
@@ -181,10 +166,10 @@ def _check_required(required: Collection[str], answers: Mapping[str, Answer]) ->
         raise DataUnavailable(*faults)
 
 
-def _drugs(orders: Collection[Resource], request: HookRequest, access: FhirClient | Connect) -> tuple[Resource, ...]:
+def _drugs(orders: Collection[Resource], connect: Callable[[], FhirAccess | None]) -> tuple[Resource, ...]:
     """Read the drugs that orders and drafts name by reference; what cannot be read stays unresolved, and says so."""
     wanted = medications_pointed_at(orders)
-    client = (access if isinstance(access, FhirClient) else access(request)) if wanted else None
+    client = connect() if wanted else None
     if client is None:
         return ()
     local = dict.fromkeys(reference for reference in map(client.local, wanted) if reference is not None)

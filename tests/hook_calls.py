@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cds_hooks.gathering import Connect, Gathered, connector, gather
+from cds_hooks.access import connector
+from cds_hooks.gathering import Connect, Gathered, gather
 from cds_hooks.protocol.hooks import Hook, PatientViewContext
 from cds_hooks.protocol.requests import FhirAccess, HookRequest
 from fhir_client.client import Connections

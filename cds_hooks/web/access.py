@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from cds_hooks.access import connector
+from cds_hooks.gathering import FhirAccess
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.web.clients import Client
-from fhir_client.addresses import admitted, is_test_host
-from fhir_client.client import Connections, FhirClient
+from fhir_client.client import Connections
 from fhir_client.questions import Deadline
 
 
@@ -19,14 +20,14 @@ class Access:
     correlation: str
     was_used: bool = False
 
-    def connect(self, request: HookRequest) -> FhirClient | None:
+    def connect(self, request: HookRequest) -> FhirAccess | None:
         """Give a FHIR client for the request's server, or None where only prefetched data may be used."""
-        if request.fhir_server is None:
-            return None
-        base = admitted(request.fhir_server, servers=self.client.fhir_servers, test_hosts=self.client.test_hosts)
-        token = None if request.fhir_access is None else request.fhir_access.access_token
-        # ACC-7: without a token only a listed test server is asked.
-        if base is None or (token is None and not is_test_host(base, self.client.test_hosts)):
-            return None
-        self.was_used = True
-        return self.connections.client(base, token=token, deadline=self.deadline, request_id=self.correlation)
+        found = connector(
+            self.connections,
+            servers=self.client.fhir_servers,
+            test_hosts=self.client.test_hosts,
+            deadline=self.deadline,
+            request_id=self.correlation,
+        )(request)
+        self.was_used = self.was_used or found is not None
+        return found

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from cds_hooks.access import connector
 from cds_hooks.catalogue import Catalogue
-from cds_hooks.gathering import Connect, connector
+from cds_hooks.gathering import Connect
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.policy import Policy
 from cds_hooks.protocol.requests import HookRequest

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from cds_hooks.access import connector
 from cds_hooks.errors import DataUnavailable
-from cds_hooks.gathering import connector
 from fhir_client.client import Connections, FhirClient
 from fhir_client.errors import Reason
 from fhir_client.questions import Deadline
