@@ -1,5 +1,6 @@
 """Documentation for people: what each service asks for and answers, and the models behind it. No patients' figures."""
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -86,7 +87,7 @@ class Pages:
 def _model_page(assessor: Assessor, release: ModelRelease) -> ModelPage:
     """Show what the assessor says of itself; a hospital's own need not be a RiskModel, nor have a folder of ours."""
     model = assessor if isinstance(assessor, RiskModel) else None
-    texts = _texts_of(release.id)
+    texts = _texts_in(_folder_of(assessor))
     return ModelPage(
         release=release,
         title=model.title if model else texts.title or release.id,
@@ -106,9 +107,15 @@ class _Texts:
     card: Markup = _NO_CARD
 
 
-def _texts_of(model_id: str) -> _Texts:
+def _folder_of(assessor: Assessor) -> Path:
+    """Find the folder of an assessor: beside its own class, or for the models that share RiskModel by its id."""
+    if isinstance(assessor, RiskModel):
+        return Path(models.__path__[0]) / assessor.id.replace("-", "_")
+    return Path(inspect.getfile(type(assessor))).parent
+
+
+def _texts_in(folder: Path) -> _Texts:
     """Read what lies in the model's folder beside its code."""
-    folder = Path(models.__path__[0]) / model_id.replace("-", "_")
     card = folder / "CARD.md"
     parameters = load(folder) if (folder / FILE_NAME).is_file() else None
     return _Texts(

@@ -43,8 +43,8 @@ def test_a_services_page_says_what_it_asks_and_who_answers(edge: AnEdge, service
         assert f"<code>{assessor.reference.id}</code> version {assessor.reference.version}" in page.text
         if isinstance(assessor, RiskModel):
             assert all(f"<code>{feature.name}</code>" in page.text for feature in assessor.features)
-            assert '<div class="card">' in page.text
-            assert "each with its source" in page.text
+    assert page.text.count('<div class="card">') == len(found.assessors)
+    assert page.text.count("each with its source") == len(found.assessors)
 
 
 def test_a_page_loads_nothing_but_our_style_sheet(edge: AnEdge) -> None:
