@@ -80,6 +80,11 @@ def test_every_published_sample_can_be_asked_for_everything(relative: str) -> No
         record = PatientRecord.from_resources(
             inside.resources, patient_id=patient_id, as_of=AS_OF, full_urls=inside.full_urls
         )
-        read = [record.conditions, record.medications, record.encounters, record.orders]
-        assert all(fact.source.reference for facts in read for fact in facts)
+        sources = [
+            *(condition.source for condition in record.conditions),
+            *(medication.source for medication in record.medications),
+            *(encounter.source for encounter in record.encounters),
+            *(order.source for order in record.orders),
+        ]
+        assert all(source.reference for source in sources)
         assert all(result.codings for result in record.observations(EVERYTHING))

@@ -31,7 +31,7 @@ def at(text: str) -> Interval:
 
 def weights(*resources: Resource, as_of: str = "2024-06-01T00:00:00Z") -> list[float | None]:
     results = a_record(*resources, as_of=as_of).observations(WEIGHT)
-    return [result.quantity and result.quantity.value for result in results]
+    return [None if result.quantity is None else result.quantity.value for result in results]
 
 
 def weight(value: float = 70, on: str | None = "2024-05-01", **more: object) -> Resource:
@@ -600,4 +600,4 @@ def test_results_behave_as_a_sequence() -> None:
     assert results != results[:1]
     assert len(results) == 2
     with pytest.raises(IndexError):
-        results[2]
+        results[len(results)]

@@ -119,7 +119,7 @@ def test_a_component_that_an_unknown_extension_modifies_is_not_used() -> None:
 
 def test_a_modified_problem_or_order_is_known_to_exist_but_says_nothing() -> None:
     """[FHIR-18] Honour modifierExtension."""
-    modifier = {"modifierExtension": [{"url": "https://ehr.example/negates", "valueBoolean": True}]}
+    modifier: Resource = {"modifierExtension": [{"url": "https://ehr.example/negates", "valueBoolean": True}]}
     record = a_record(
         a_condition("E11.9", **modifier), a_medication("83367", **modifier), an_order("9318-7", **modifier)
     )

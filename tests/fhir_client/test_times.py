@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from fhir_client.times import BEGINNING, FOREVER, Interval, age_range_years, age_years, completed_years
 
 
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, micro: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, second, micro, tzinfo=UTC)
 
 
 def interval(text: str) -> Interval:

@@ -1,5 +1,6 @@
 """One patient, written in five FHIR versions, is one set of facts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 PERIOD = {"start": "2024-05-20T08:00:00Z", "end": "2024-05-25T08:00:00Z"}
 
-R4 = [
+R4: list[Resource] = [
     {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1960-06-02"},
     {
         "resourceType": "Observation",
@@ -76,7 +77,7 @@ R4 = [
 ]
 
 
-def changed(index: int, *, without: tuple[str, ...] = (), **elements: Any) -> Resource:
+def changed(index: int, *, without: Sequence[str] = (), **elements: Any) -> Resource:
     return {name: value for name, value in R4[index].items() if name not in without} | elements
 
 
@@ -196,4 +197,4 @@ def test_encounter_states_are_given_in_the_words_of_r4(sent: object, meant: str 
     ],
 )
 def test_the_kind_of_an_encounter_is_read_in_every_form(sent: object, kind: str | None) -> None:
-    assert a_record(changed(4, **{"class": sent})).encounters[0].kind == kind
+    assert a_record({**R4[4], "class": sent}).encounters[0].kind == kind
