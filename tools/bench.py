@@ -29,7 +29,8 @@ from tools.bench_bodies import hook_request
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ("cardiovascular-risk", "kidney-risk", "deterioration")
 FLOOR_PORT, SERVICE_PORT = 8770, 8771
-WARM_UP, CALLS = 150, 1000
+# Five rounds, and the median of their ratios: a neighbour on the machine spoils one round, not all.
+WARM_UP, ROUNDS, CALLS = 150, 5, 300
 LIMITS = {"p50": 2.0, "p95": 2.5, "features": 1.5}
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -49,19 +50,25 @@ def main() -> int:
 
 
 def report_http(service: Service, body: bytes) -> int:
-    """Alternate calls to floor and service; print the ratios of their medians and 95th percentiles."""
+    """Alternate calls to floor and service, in rounds; print the ratios of their medians and 95th percentiles."""
     floor = caller(FLOOR_PORT, "/floor", body)
     call = caller(SERVICE_PORT, f"/cds-services/{service.id}", body)
     for _ in range(WARM_UP):
         floor()
         call()
-    pairs = [(timed(floor), timed(call)) for _ in range(CALLS)]
-    floors, calls = sorted(pair[0] for pair in pairs), sorted(pair[1] for pair in pairs)
-    p50 = statistics.median(calls) / statistics.median(floors)
-    p95 = calls[int(0.95 * CALLS)] / floors[int(0.95 * CALLS)]
-    return report("p50 of a call against the floor", p50, LIMITS["p50"]) | report(
-        "p95 of a call against the floor's p95", p95, LIMITS["p95"]
+    ratios = [_ratios([(timed(floor), timed(call)) for _ in range(CALLS)]) for _ in range(ROUNDS)]
+    p50 = statistics.median(ratio[0] for ratio in ratios)
+    p95 = statistics.median(ratio[1] for ratio in ratios)
+    return report("p50 of a call against the floor's", p50, LIMITS["p50"]) | report(
+        "p95 of a call against the floor's", p95, LIMITS["p95"]
     )
+
+
+def _ratios(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    """Give the ratios of the medians and of the 95th percentiles of one round."""
+    floors, calls = sorted(pair[0] for pair in pairs), sorted(pair[1] for pair in pairs)
+    middle, tail = len(pairs) // 2, int(0.95 * len(pairs))
+    return calls[middle] / floors[middle], calls[tail] / floors[tail]
 
 
 def report_features(service: Service, body: bytes) -> int:

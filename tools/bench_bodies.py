@@ -12,6 +12,8 @@ ENCOUNTER = "bench-encounter"
 # How many resources each kind of search brings; observations are shared out over the codes that are asked for.
 COUNTS = {"Condition": 40, "MedicationRequest": 20, "Encounter": 10, "ServiceRequest": 10}
 TOTAL = 200
+# A chart has more laboratory results than vital signs, and few answers about the patient's life.
+SHARES = {"laboratory": 6, "vital-signs": 3, "social-history": 1}
 # A plausible value for each code that our templates ask for, so that the models really compute.
 VALUES: dict[str, tuple[float, str]] = {
     "2160-0": (1.6, "mg/dL"),
@@ -42,12 +44,13 @@ def hook_request(service: Service, now: datetime) -> dict[str, Any]:
     """Build a patient-view request whose prefetch fills every template of the service: about 200 resources."""
     fixed = sum(COUNTS.get(search.resource_type, 1) for search in service.searches.values())
     observations = [search for search in service.searches.values() if search.resource_type == "Observation"]
-    each = (TOTAL - fixed) // max(1, len(observations))
+    shares = sum(SHARES[search.key] for search in observations)
+    counts = {search.key: (TOTAL - fixed) * SHARES[search.key] // shares for search in observations}
     return {
         "hook": "patient-view",
         "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
         "context": {"userId": "Practitioner/1", "patientId": PATIENT, "encounterId": ENCOUNTER},
-        "prefetch": {key: _answer(search, each, now) for key, search in service.searches.items()},
+        "prefetch": {key: _answer(search, counts.get(key, 0), now) for key, search in service.searches.items()},
     }
 
 
