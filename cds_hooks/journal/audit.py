@@ -15,14 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_hooks.errors import Fault, NotRecorded
 from cds_hooks.invocation import Invocation
 from cds_hooks.journal.database import READING, is_current, migrate
+from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.tables import cards, invocations, refusals
 from cds_hooks.protocol.cards import Card
 from models.assessment import Assessed, Assessment, Input, NotApplicable, NotAssessable, Reading
 
 _T = TypeVar("_T")
 
-_ADD_INVOCATION = insert(invocations)
-_ADD_CARDS = insert(cards)
 _ADD_REFUSAL = insert(refusals)
 
 
@@ -40,6 +39,8 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         """Take an engine; nothing is opened before the first use, so that a worker can fork first."""
         self.engine = engine
+        self._invocations = Insert(invocations, engine.dialect, without=["number"])
+        self._cards = Insert(cards, engine.dialect)
         self._held = threading.local()
         self._open: WeakSet[Connection] = WeakSet()
 
@@ -58,9 +59,9 @@ class Journal:
         made = shown + [(card, False) for card in invocation.held_back]
 
         def write(connection: Connection) -> None:
-            key: Any = connection.execute(_ADD_INVOCATION, row).inserted_primary_key
+            number = self._invocations.add(connection, row)
             if made:
-                connection.execute(_ADD_CARDS, [_card_row(key[0], card, is_shown=is_shown) for card, is_shown in made])
+                self._cards.add_all(connection, [_card_row(number, card, is_shown=is_shown) for card, is_shown in made])
 
         self.write(write)
 
