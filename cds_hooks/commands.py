@@ -29,6 +29,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check = subparsers.add_parser("check", help="make every start-up check without starting; name all that is wrong")
     check.set_defaults(run=_reporting(_check))
     _add_invoke(subparsers)
+    _add_journal(subparsers)
+
+
+def _add_journal(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    journal = subparsers.add_parser("journal", help="read the journal, for auditors: it names patients")
+    show = journal.add_subparsers(metavar="COMMAND", required=True).add_parser(
+        "show", help="print the newest calls with their cards and feedback, one JSON object a line"
+    )
+    show.add_argument("--limit", default=20, type=_whole(1_000_000), help="how many calls (default: %(default)s)")
+    show.set_defaults(run=_reporting(_show_journal))
 
 
 def _add_serve(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -108,6 +118,28 @@ def _serve(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     server.run()
+    return 0
+
+
+def _show_journal(arguments: argparse.Namespace) -> int:
+    import orjson
+
+    from cds_hooks.errors import NotRecorded
+    from cds_hooks.journal.audit import Journal
+    from cds_hooks.journal.database import exists, open_database
+    from cds_hooks.journal.reading import newest_calls
+    from cds_hooks.web.settings import Settings
+
+    url = Settings.from_environment(os.environ).database_url
+    journal = Journal(open_database(url))
+    try:
+        for call in newest_calls(journal, limit=arguments.limit) if exists(url) else ():
+            print(orjson.dumps(call).decode())
+    except NotRecorded:
+        print("chartside journal show: the journal cannot be read", file=sys.stderr)
+        return 1
+    finally:
+        journal.close()
     return 0
 
 

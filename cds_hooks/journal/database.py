@@ -37,6 +37,12 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def exists(url: str) -> bool:
+    """Tell whether there is a journal; merely opening an SQLite database would make one."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).is_file()
+
+
 def where(url: str) -> str:
     """Say where the journal lies, without a password."""
     parsed = make_url(url)

@@ -21,7 +21,7 @@ from cds_hooks.cli import main
 from cds_hooks.commands import _instant
 from fhir_client.codes import SNOMED_CT, Code
 from tests.builders import a_bundle, a_patient, an_observation
-from tests.cds_hooks.web.edge import INSTANCE, a_call
+from tests.cds_hooks.web.edge import INSTANCE, a_call, an_edge, an_override
 
 SERVICE = "cardiovascular-risk"
 
@@ -67,7 +67,7 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert "serve" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["services"], ["check"], ["invoke"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["services"], ["check"], ["invoke"], ["journal", "show"]])
 def test_each_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
@@ -211,6 +211,25 @@ def test_invoke_shows_cards_whatever_the_release_state_unless_told(
         assert main(["invoke", SERVICE, "--request", file, "--released"]) == (1 if state == "off" else 0)
         released = orjson.loads(capsys.readouterr().out)
         assert released.get("cards", []) == []
+
+
+def test_the_journal_shows_calls_with_cards_and_what_became_of_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHARTSIDE_DATABASE_URL", f"sqlite:///{tmp_path / 'journal.db'}")
+    assert main(["journal", "show"]) == 0
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.iterdir()) == []
+    with an_edge(tmp_path) as edge:
+        cards = [edge.a_card() for _ in range(3)]
+        edge.feedback(an_override(cards[1]["uuid"], overrideReason={"userComment": "known"}))
+    capsys.readouterr()
+    assert main(["journal", "show", "--limit", "2"]) == 0
+    calls = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [call["cards"][0]["uuid"] for call in calls] == [cards[2]["uuid"], cards[1]["uuid"]]
+    assert [len(call["cards"][0]["feedback"]) for call in calls] == [0, 1]
+    assert calls[1]["cards"][0]["feedback"][0]["comment"] == "known"
+    assert calls[1]["patient"] == "p1"
 
 
 def free_port() -> int:
