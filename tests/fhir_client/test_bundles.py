@@ -49,7 +49,7 @@ def test_included_rows_are_no_matches() -> None:
 
 @pytest.mark.parametrize("mode", ["outcome", "match", None])
 def test_an_outcome_is_no_row_whatever_its_mode(mode: str | None) -> None:
-    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "incomplete"}]}
+    outcome = {"resourceType": "OperationOutcome", "id": "o1", "issue": [{"severity": "warning", "code": "incomplete"}]}
     bundle = a_bundle(an_observation("29463-7", 70, "kg"), outcome)
     bundle["entry"][1]["search"] = {"mode": mode} if mode else {}
     inside = contents(bundle)

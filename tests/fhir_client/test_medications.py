@@ -38,6 +38,7 @@ def test_a_product_stands_for_its_ingredients(code: str, expected: frozenset[str
 
 def test_the_first_coding_that_resolves_decides() -> None:
     assert ingredients([Code(LOINC, ATORVASTATIN), *rx("0", ATORVASTATIN)]) == frozenset({ATORVASTATIN})
+    assert ingredients([Code(LOINC, ATORVASTATIN)]) is None
     assert ingredients([]) is None
 
 
