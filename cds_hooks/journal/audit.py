@@ -175,7 +175,11 @@ def _assessment(assessment: Assessment) -> dict[str, Any]:
     about = {"model": assessment.model.id, "version": assessment.model.version}
     match assessment:
         case Assessed():
-            return {**about, "outcome": "assessed", "results": assessment.results, "inputs": _inputs(assessment.inputs)}
+            # Copied: the journal's encoder knows dictionaries, not the views that keep an assessment from being changed.
+            results = {"results": dict(assessment.results)}
+            if assessment.alternatives:
+                results["alternatives"] = {sex: dict(each) for sex, each in assessment.alternatives.items()}
+            return {**about, "outcome": "assessed", **results, "inputs": _inputs(assessment.inputs)}
         case NotAssessable():
             missing = {item.name: _gap(item) for item in assessment.missing}
             return {**about, "outcome": "not-assessable", "missing": missing, "inputs": _inputs(assessment.inputs)}

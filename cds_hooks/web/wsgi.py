@@ -23,6 +23,8 @@ from cds_hooks.web.app import create_app
 from cds_hooks.web.settings import PREFIX, Settings
 from cds_hooks.web.startup import CannotStart, Checked, check
 from fhir_client.client import Connections
+from fhir_client.drafting import preload
+from fhir_client.medications import crosswalk
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def compose(checked: Checked) -> Edge:
         CannotStart: the journal cannot be written.
     """
     settings = checked.settings
+    warm_up()
     journal = Journal(open_database(settings.database_url))
     try:
         journal.migrate()
@@ -77,6 +80,12 @@ def compose(checked: Checked) -> Edge:
         timer=time.monotonic,
     )
     return Edge(app, checked.catalogue, journal, connections, log)
+
+
+def warm_up() -> None:
+    """Load what the first calls would otherwise wait for; before a fork, so that workers share it."""
+    crosswalk()
+    preload()
 
 
 def clock_of(settings: Settings) -> Callable[[], datetime]:

@@ -31,6 +31,7 @@ from tests.journeys.charts import NOW, AChart, generated_charts, public_charts, 
 
 POLICY = Policy(site=Site(kidney_failure_region="other"))
 SERVICES = Catalogue.found().services
+URGENCY = ["critical", "warning", "info"]
 REQUEST_ID = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
 
 

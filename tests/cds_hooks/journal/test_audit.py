@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -94,8 +95,16 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
             {"outcome": "not-assessable", "missing": {"acr_mg_g": "too old"}, "inputs": {"weight_kg": 80.5}},
         ),
         (NotApplicable(MODEL, "age 29 is outside"), {"outcome": "not-applicable", "reason": "age 29 is outside"}),
+        (
+            Assessed(
+                MODEL,
+                MappingProxyType({}),
+                alternatives=MappingProxyType({"female": MappingProxyType({"risk": 0.25})}),
+            ),
+            {"outcome": "assessed", "results": {}, "alternatives": {"female": {"risk": 0.25}}, "inputs": {}},
+        ),
     ],
-    ids=["assessed", "not assessable", "not applicable"],
+    ids=["assessed", "not assessable", "not applicable", "assessed for both sexes"],
 )
 def test_an_assessment_is_kept_with_its_inputs_and_outcome(journal: Journal, says: Any, kept: Any) -> None:
     record(journal, an_invocation(says))
