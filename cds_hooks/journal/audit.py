@@ -175,7 +175,7 @@ def _assessment(assessment: Assessment) -> dict[str, Any]:
     about = {"model": assessment.model.id, "version": assessment.model.version}
     match assessment:
         case Assessed():
-            # Copied: the journal's encoder knows dictionaries, not the views that keep an assessment from being changed.
+            # Copied: the journal's encoder knows dictionaries, not the views that keep an assessment unchanged.
             results = {"results": dict(assessment.results)}
             if assessment.alternatives:
                 results["alternatives"] = {sex: dict(each) for sex, each in assessment.alternatives.items()}
