@@ -18,6 +18,8 @@ _RISE: Final[float] = PARAMETERS["rise"]["at_least"]
 _RISE_WITHIN: Final = timedelta(hours=PARAMETERS["rise"]["within_hours"])
 _BASELINE_FROM: Final = timedelta(days=PARAMETERS["baseline"]["from_days"])
 _BASELINE_TO: Final = timedelta(days=PARAMETERS["baseline"]["to_days"])
+# Closer than any laboratory reports: in floats 1.4 - 1.1 is less than 0.3.
+_FLOAT_DIGITS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def _rose(value: Creatinine, before: Sequence[Creatinine]) -> bool:
     week = [e.mg_dl for e in before if value.at - e.at <= _LOWEST_IN]
     year = [e.mg_dl for e in before if _BASELINE_FROM <= value.at - e.at <= _BASELINE_TO]
     return (
-        (bool(recent) and value.mg_dl - min(recent) >= _RISE)
-        or (bool(week) and value.mg_dl >= _RATIO * min(week))
-        or (bool(year) and value.mg_dl >= _RATIO * median(year))
+        (bool(recent) and round(value.mg_dl - min(recent), _FLOAT_DIGITS) >= _RISE)
+        or (bool(week) and round(value.mg_dl / min(week), _FLOAT_DIGITS) >= _RATIO)
+        or (bool(year) and round(value.mg_dl / median(year), _FLOAT_DIGITS) >= _RATIO)
     )

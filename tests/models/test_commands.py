@@ -1,8 +1,10 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -84,12 +86,17 @@ def test_a_schema_is_printed(capfdbinary: Captured) -> None:
 
 def test_whoever_sends_one_line_and_waits_gets_one_back() -> None:
     script = "import sys; from cds_hooks.cli import main; sys.exit(main(['calculate', 'kfre']))"
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, env=buffered) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        impatient = Timer(30, process.kill)
+        impatient.start()
         for _ in range(2):
             process.stdin.write(MAN.encode() + b"\n")
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["outcome"] == "assessed"
+        impatient.cancel()
         process.stdin.close()
         assert process.wait(timeout=30) == 0

@@ -19,9 +19,11 @@ DAY = 24.0
     ("values", "is_unstable"),
     [
         ([(0, 1.3), (48, 1.0)], True),  # +0.3 within 48 hours
+        ([(0, 1.4), (48, 1.1)], True),  # whatever the last bit of a float
         ([(0, 1.29), (48, 1.0)], False),
         ([(0, 1.3), (49, 1.0)], False),
         ([(0, 1.5), (7 * DAY, 1.0)], True),  # 1.5 times the lowest of 7 days
+        ([(0, 1.65), (7 * DAY, 1.1)], True),
         ([(0, 1.49), (7 * DAY, 1.0)], False),
         ([(0, 1.5), (7 * DAY, 1.4), (5 * DAY, 1.0)], True),
         ([(0, 1.5), (30 * DAY, 1.0)], True),  # 1.5 times the median of 8 to 365 days

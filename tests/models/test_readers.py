@@ -232,6 +232,13 @@ def test_the_index_follows_from_height_and_weight_where_it_is_not_reported() -> 
     assert (answer.value, answer.note, len(answer.sources)) == (20, "from height and weight", 2)
 
 
+def test_an_old_reported_index_gives_way_to_a_newer_weight() -> None:
+    old = an_observation("39156-5", 25, "kg/m2", on="2020-05-01")
+    answer = read(BMI_KG_M2, old, an_observation("29463-7", 80, "kg"), an_observation("8302-2", 200, "cm"))
+    assert value(answer) == 20
+    assert gap(read(BMI_KG_M2, old, an_observation("29463-7", 80, "kg"))) is Gap.TOO_OLD
+
+
 def test_weight_alone_gives_no_index() -> None:
     assert gap(read(BMI_KG_M2, an_observation("29463-7", 80, "kg"))) is Gap.NOT_RECORDED
 
