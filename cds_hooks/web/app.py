@@ -1,7 +1,9 @@
 """create_app: everything the edge needs comes in as arguments."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 
 from flask import Flask, Response, abort, request
 
@@ -15,7 +17,7 @@ from cds_hooks.web.routes import JSON, HealthRoutes, HookRoutes
 from cds_hooks.web.settings import Settings, is_loopback
 from fhir_client.client import Connections
 
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_PORT = re.compile(r":\d+$")
 
 
 def create_app(
@@ -90,9 +92,14 @@ def _answer_errors(app: Flask, log: Log) -> None:
 
 def _refuse_strangers() -> None:
     """Serve this machine alone, whatever the server was bound to; a foreign Host is a page that rebinds its name."""
-    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
-    if not is_loopback(request.remote_addr or "") or (host not in _LOCAL_NAMES and not is_loopback(host)):
+    host = request.environ.get("HTTP_HOST", "localhost")
+    if not (_is_here(request.environ.get("REMOTE_ADDR", "")) and _is_here(_PORT.sub("", host))):
         abort(403)
+
+
+@lru_cache(maxsize=64)
+def _is_here(host: str) -> bool:
+    return is_loopback(host)
 
 
 def _finish(response: Response) -> Response:
