@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from fhir_client.record import Availability
@@ -58,7 +60,7 @@ def test_an_age_that_cannot_be_is_none(born: str | None, gap: Gap) -> None:
         ({"deceasedDateTime": "2023"}, True),
     ],
 )
-def test_a_death_is_read(death: dict[str, object], died: bool) -> None:
+def test_a_death_is_read(death: dict[str, Any], died: bool) -> None:
     answer = read(DECEASED, a_patient(**death))
     assert isinstance(answer, Reading)
     assert answer.value is died

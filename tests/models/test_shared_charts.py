@@ -12,11 +12,13 @@ import pytest
 from fhir_client.bundles import record_from_bundle
 from models.assessment import Assessed
 from models.ckd_detection import ASSESSOR
+from models.ckd_detection.assessor import CkdDetection
 from models.registry import calculators
+from models.risk_model import RiskModel
 from models.site import Site
 from tests.shared_data import every, require
 
-ASSESSORS = (*calculators().values(), ASSESSOR)
+ASSESSORS: tuple[RiskModel | CkdDetection, ...] = (*calculators().values(), ASSESSOR)
 SITE = Site(kidney_failure_region="other")
 
 
