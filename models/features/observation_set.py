@@ -17,7 +17,7 @@ from fhir_client.times import Interval
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind, Readings
-from models.features.readers import measured, nothing_found, partly
+from models.features.readers import agreed, measured, nothing_found, partly
 from models.features.searches import vital_signs
 from models.site import Site
 
@@ -162,10 +162,11 @@ def _read(name: str, used: list[Observation], record: PatientRecord, site: Site)
         return _agreed({_letter(o, site) for o in used}, used, record)
     if name == "on_oxygen":
         return _agreed({_is_oxygen(o, site) for o in used}, used, record)
-    value = measured(_QUANTITIES[name], used[0])
-    if isinstance(value, Gap):
-        return Missing(value, used[0].at)
-    return Reading(value, used[0].at, (used[0].source.reference,), partly(record, _SEARCH.key))
+    answer = agreed(_QUANTITIES[name], sorted(used, key=lambda each: each.source.reference))
+    if isinstance(answer, Gap):
+        return Missing(answer, used[0].at)
+    value, chosen = answer
+    return Reading(value, chosen.at, (chosen.source.reference,), partly(record, _SEARCH.key))
 
 
 def _agreed(answers: set[str | bool | Gap], used: list[Observation], record: PatientRecord) -> Answer:

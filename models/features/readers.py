@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import dropwhile, groupby, takewhile
+from math import isclose
+from statistics import fmean
 from typing import Final
 
 from fhir_client.codes import CodeSet
@@ -18,6 +21,8 @@ from models.site import Site
 PARTLY: Final = "the record system answered only in part"
 _NOT_OUTPATIENT: Final = concept("acute_encounter").exact_codes
 _MEANED: Final = 2
+# One measurement printed in two units, each rounded, may differ by so much; two measurements differ by more.
+_ROUNDING: Final = 0.02
 
 
 def nothing_found(record: PatientRecord, key: str, *, note: str = "") -> Missing:
@@ -51,6 +56,25 @@ def newest_with_value(record: PatientRecord, codes: CodeSet, key: str, window: W
     return nothing_found(record, key, note="a result has no date" if undated else "")
 
 
+def taken_together(record: PatientRecord, codes: CodeSet, newest: Observation) -> Sequence[Observation]:
+    """Give the newest result and those of the same time, in an order that does not depend on the source's."""
+    together = takewhile(
+        lambda each: not each.has_value or start_of(each) == start_of(newest),
+        dropwhile(lambda each: each is not newest, record.observations(codes)),
+    )
+    return sorted((each for each in together if each.has_value), key=lambda each: each.source.reference)
+
+
+def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:
+    """Give the one value of results of the same time; usable ones that differ contradict each other."""
+    read = [(measured(feature, each), each) for each in together]
+    usable = [(value, each) for value, each in read if not isinstance(value, Gap)]
+    if not usable:
+        return next(value for value, _ in read if isinstance(value, Gap))
+    values = [value for value, _ in usable]
+    return usable[0] if isclose(min(values), max(values), rel_tol=_ROUNDING) else Gap.CONTRADICTORY
+
+
 def latest_quantity(
     name: str,
     label: str,
@@ -70,10 +94,11 @@ def latest_quantity(
         found = newest_with_value(record, meaning.codes(site), search.key, within)
         if isinstance(found, Missing):
             return found
-        value = measured(feature, found)
-        if isinstance(value, Gap):
-            return Missing(value, found.at)
-        return Reading(value, found.at, (found.source.reference,), partly(record, search.key))
+        answer = agreed(feature, taken_together(record, meaning.codes(site), found))
+        if isinstance(answer, Gap):
+            return Missing(answer, found.at)
+        value, used = answer
+        return Reading(value, used.at, (used.source.reference,), partly(record, search.key))
 
     feature = Feature(
         name,
@@ -104,27 +129,30 @@ def mean_of_last_two_outpatient(
     """Declare a quantity: the mean of the last two outpatient readings taken at different times.
 
     Readings in the emergency department or on a ward are passed over; one whose encounter is not known is accepted and
-    said. The newest outpatient reading decides whether there is a value at all; if the one before it is unusable or too
-    old, the newest stands alone and the note says so.
+    said. Readings of one time are averaged first. The newest outpatient reading decides whether there is a value at
+    all; if the one before it is unusable or too old, the newest stands alone and the note says so.
     """
     meaning = concept(of)
 
     def read(record: PatientRecord, site: Site) -> Answer:
         used: list[tuple[float, Observation]] = []
         notes: list[str] = []
-        for observation in record.observations(meaning.codes(site)):
-            if not observation.has_value or observation.at is None or _is_inpatient(record, observation):
-                continue
-            if used and observation.at.start == start_of(used[-1][1]):
-                continue  # the same reading, sent twice or under two codes
-            inside = within.includes(observation.at, record.as_of)
-            value = measured(feature, observation) if inside else Gap.TOO_OLD
+        outpatient = (
+            each
+            for each in record.observations(meaning.codes(site))
+            if each.has_value and each.at is not None and not _is_inpatient(record, each)
+        )
+        for _, group in groupby(outpatient, key=start_of):
+            together = sorted(group, key=lambda each: each.source.reference)
+            first = together[0]
+            inside = first.at is not None and within.includes(first.at, record.as_of)
+            value = _averaged(feature, together) if inside else Gap.TOO_OLD
             if isinstance(value, Gap):
                 if not used:
-                    return Missing(value, observation.at)
+                    return Missing(value, first.at)
                 notes.append("the one before was not usable" if inside else "the one before is too old")
                 break
-            used.append((value, observation))
+            used.append((value, first))
             if len(used) == _MEANED:
                 break
         if not used:
@@ -154,6 +182,12 @@ def partly(record: PatientRecord, key: str) -> str:
 def start_of(observation: Observation) -> datetime | None:
     """Give the time at which a reading began."""
     return None if observation.at is None else observation.at.start
+
+
+def _averaged(feature: Feature, together: Sequence[Observation]) -> float | Gap:
+    values = [measured(feature, each) for each in together]
+    usable = [value for value in values if not isinstance(value, Gap)]
+    return fmean(usable) if usable else next(value for value in values if isinstance(value, Gap))
 
 
 def _is_inpatient(record: PatientRecord, observation: Observation) -> bool:

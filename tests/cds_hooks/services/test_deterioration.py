@@ -12,7 +12,7 @@ AT = "2024-05-31T22:00:00Z"
 BED = an_encounter("IMP", start="2024-05-30T08:00:00Z", id="e1")
 
 
-def a_round(on: str = AT, **changed: Any) -> list[dict[str, Any]]:
+def a_round(on: str = AT, *, systolic: float = 95, **changed: Any) -> list[dict[str, Any]]:
     """The vector of clinical/models.md 16: RR 24, SpO2 90 on oxygen, SBP 95, HR 115, alert, 38.5: 12 points."""
     values = {
         "9279-1": (24, "/min"),
@@ -23,7 +23,7 @@ def a_round(on: str = AT, **changed: Any) -> list[dict[str, Any]]:
         "8310-5": (38.5, "Cel"),
     } | {code.replace("_", "-"): value for code, value in changed.items()}
     observations = [an_observation(code, value[0], value[1], on=on) for code, value in values.items() if value]
-    return [*observations, a_blood_pressure(95, 60, on=on)]
+    return [*observations, a_blood_pressure(systolic, 60, on=on)]
 
 
 def a_chart(*resources: dict[str, Any], **more: Any) -> PatientRecord:
@@ -47,7 +47,7 @@ def test_a_high_score_is_critical_and_shows_parts_times_and_trend() -> None:
 
 def test_a_low_score_is_silence() -> None:
     calm = {"9279_1": (16, "/min"), "59408_5": (98, "%"), "3151_8": (0, "L/min"), "8867_4": (70, "/min")}
-    record = a_chart(*a_round(**calm, **{"8310_5": (36.8, "Cel")}), a_blood_pressure(124, 70, on=AT))
+    record = a_chart(*a_round(**calm, systolic=124, **{"8310_5": (36.8, "Cel")}))
     assert [card.summary for card in cards_of(SERVICE, record)] == []
 
 
