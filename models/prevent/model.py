@@ -2,7 +2,7 @@
 
 from models.features.conditions import CARDIOVASCULAR_DISEASE, DIABETES, PALLIATIVE_CARE, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED, SEX
-from models.features.kidney import EGFR_ML_MIN_1_73M2
+from models.features.kidney import STABLE_EGFR_ML_MIN_1_73M2
 from models.features.labs import HDL_CHOLESTEROL_MG_DL, TOTAL_CHOLESTEROL_MG_DL
 from models.features.medications import BP_TREATED, STATIN
 from models.features.social import SMOKER
@@ -21,7 +21,7 @@ _FEATURES = (
     DIABETES,
     SMOKER,
     BMI_KG_M2,
-    EGFR_ML_MIN_1_73M2,
+    STABLE_EGFR_ML_MIN_1_73M2,
     STATIN,
 )
 
@@ -46,7 +46,7 @@ MODEL = RiskModel(
         Domain.of(HDL_CHOLESTEROL_MG_DL, PARAMETERS["hdl_cholesterol_range"]),
         Domain.of(SYSTOLIC_BP_MMHG, PARAMETERS["systolic_bp_range"]),
         Domain.of(BMI_KG_M2, PARAMETERS["bmi_range"]),
-        Domain.of(EGFR_ML_MIN_1_73M2, PARAMETERS["egfr_range"]),
+        Domain.of(STABLE_EGFR_ML_MIN_1_73M2, PARAMETERS["egfr_range"]),
     ),
     exclusions=(
         Exclusion(DECEASED, "the patient has died"),

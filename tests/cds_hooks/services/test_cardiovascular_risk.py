@@ -110,6 +110,14 @@ def test_drugs_that_are_not_recognised_are_counted() -> None:
     assert "| Statin | missing: 1 of 2 active drugs not recognised |" in card.detail
 
 
+def test_an_acute_rise_of_creatinine_is_no_kidney_function_to_score_with() -> None:
+    rise = [an_observation("2160-0", value, "mg/dL", on=on) for value, on in ((1.0, "2024-05-10"), (3.4, "2024-05-14"))]
+    (card,) = cards_of(SERVICE, the_first_vector(*rise, egfr=None))
+    assert card.summary == "Cardiovascular risk not computed, missing: eGFR"
+    assert card.detail is not None
+    assert "| eGFR | missing: kidney function was not stable in the last 90 days | 2024-05-14 |" in card.detail
+
+
 def test_known_cardiovascular_disease_is_silence() -> None:
     assert cards_of(SERVICE, the_first_vector(a_condition("I25.10"))) == []
 
