@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from cds_hooks.protocol.cards import Card, Link
 from cds_hooks.protocol.hooks import UserId
@@ -64,9 +65,17 @@ class Policy:
     remember_overrides: bool = True
     demonstration: bool = False
     base_url: str = "http://127.0.0.1:8000"
+    # What was worked out already: a call asks several times, and none of it changes while the policy lasts.
+    _releases: dict[str, Release] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _pages: dict[str, Link] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def release(self, service: Service) -> Release:
         """Give the state that acts: the site's ceiling, lowered where the gate does not allow `live`."""
+        if service.id not in self._releases:
+            self._releases[service.id] = self._release(service)
+        return self._releases[service.id]
+
+    def _release(self, service: Service) -> Release:
         ceiling = self.ceilings.get(service.id, ReleaseState.LIVE)
         models = self.models(service)
         reasons = tuple(reason for model in models for reason in model.reasons)
@@ -86,7 +95,13 @@ class Policy:
 
     def page_of(self, service: Service) -> Link:
         """Link to the service's documentation: https, or the loopback origin that this installation has."""
-        origin = None if self.base_url.startswith("https:") else self.base_url
+        if service.id not in self._pages:
+            self._pages[service.id] = self._page(service)
+        return self._pages[service.id]
+
+    def _page(self, service: Service) -> Link:
+        parts = urlsplit(self.base_url)
+        origin = None if parts.scheme == "https" else f"{parts.scheme}://{parts.netloc}"
         return Link(
             "About this service and its models", f"{self.base_url}/services/{service.id}", loopback_origin=origin
         )
