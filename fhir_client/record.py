@@ -8,19 +8,22 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from fhir_client.codes import Code, CodeSet
+from fhir_client.drugs import order_state, ordered_ingredients, read_medication
 from fhir_client.elements import Resource, codings, local_reference, mapping
 from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient
+from fhir_client.listed import Listed, newest_first
 from fhir_client.resources import (
     Horizon,
+    problem_codings,
+    problem_state,
     read_condition,
     read_encounter,
-    read_medication,
     read_order,
     read_patient,
 )
 from fhir_client.results import ResultIndex
 from fhir_client.rows import Rows
-from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
+from fhir_client.times import Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -161,19 +164,47 @@ class PatientRecord:
     # ---- everything else, read once when it is first asked for
 
     @property
+    def problems(self) -> Listed[tuple[Code, ...], Condition]:
+        """Give the conditions by their codings: for a question that few of them answer."""
+        if "problems" not in self._read:
+            self._read["problems"] = Listed(
+                (
+                    (problem_codings(resource), is_active, resource)
+                    for resource in self._resources("Condition")
+                    if (is_active := problem_state(resource, self._horizon)) is not None
+                ),
+                read=lambda resource: read_condition(resource, self._horizon),
+                time=lambda condition: condition.onset or condition.recorded,
+            )
+        found: Listed[tuple[Code, ...], Condition] = self._read["problems"]
+        return found
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """Give the conditions that are confirmed or unstated, active or not, newest first."""
-        return self._facts(
-            "conditions",
-            ("Condition",),
-            lambda resource: read_condition(resource, self._horizon),
-            lambda condition: condition.onset or condition.recorded,
-        )
+        return self.problems.facts
+
+    @property
+    def drug_orders(self) -> Listed[frozenset[str] | None, Medication]:
+        """Give the medication orders by their ingredients, None where a drug does not resolve."""
+        if "drug orders" not in self._read:
+            self._read["drug orders"] = Listed(
+                (
+                    (ordered_ingredients(resource, self._resolve), is_active, resource)
+                    for kind in DRUG_ORDERS
+                    for resource in self._resources(kind)
+                    if (is_active := order_state(resource, self._horizon)) is not None
+                ),
+                read=lambda resource: read_medication(resource, self._horizon, self._resolve),
+                time=lambda medication: medication.authored,
+            )
+        found: Listed[frozenset[str] | None, Medication] = self._read["drug orders"]
+        return found
 
     @property
     def medications(self) -> tuple[Medication, ...]:
         """Give the medication orders that were not entered in error, active or not, newest first."""
-        return self._facts("medications", DRUG_ORDERS, self._medication, lambda medication: medication.authored)
+        return self.drug_orders.facts
 
     @property
     def encounters(self) -> tuple[Encounter, ...]:
@@ -218,12 +249,9 @@ class PatientRecord:
     ) -> tuple[_Fact, ...]:
         if name not in self._read:
             rows = (resource for kind in kinds for resource in self._resources(kind))
-            self._read[name] = _newest_first([fact for row in rows if (fact := read(row)) is not None], time)
+            self._read[name] = newest_first([fact for row in rows if (fact := read(row)) is not None], time)
         found: tuple[_Fact, ...] = self._read[name]
         return found
-
-    def _medication(self, resource: Resource) -> Medication | None:
-        return read_medication(resource, self._horizon, self._resolve)
 
     def _resources(self, kind: str) -> Collection[Resource]:
         return self._rows.by_kind.get(kind, {}).values()
@@ -256,11 +284,3 @@ class PatientRecord:
     def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
         condition = self._resolve(pointer, "Condition")
         return () if condition is None else codings(condition.get("code"))
-
-
-def _newest_first(facts: list[_Fact], time: Callable[[_Fact], Interval | None]) -> tuple[_Fact, ...]:
-    def start(fact: _Fact) -> datetime:
-        at = time(fact)
-        return BEGINNING if at is None else at.start
-
-    return tuple(sorted(facts, key=start, reverse=True))

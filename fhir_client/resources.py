@@ -25,15 +25,11 @@ from fhir_client.elements import (
     text_of,
     words,
 )
-from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient, Quantity
-from fhir_client.medications import ingredients
+from fhir_client.facts import Condition, Encounter, Observation, Order, Patient, Quantity
 from fhir_client.times import BEGINNING, FOREVER, Interval, read_time
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
-_ENTERED_IN_ERROR: Final = "entered-in-error"
-# The intents that are no order: someone's suggestion, or one of several to choose from. A `plan` stays: US Core uses it
-# for what the patient reports to take.
-_NOT_ORDERED: Final = frozenset({"proposal", "option"})
+ENTERED_IN_ERROR: Final = "entered-in-error"
 _SEX_PARAMETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-sexParameterForClinicalUse"
 # The codes of the sex parameter since the first extension pack, and the shorter ones of the R5 drafts.
 _CLINICAL_SEX: Final = {"female-typical": "female", "male-typical": "male", "female": "female", "male": "male"}
@@ -42,7 +38,6 @@ _DAY: Final = timedelta(days=1)
 UNDATED: Final = Interval(BEGINNING, FOREVER)
 """The time of a result that has none."""
 
-Resolve = Callable[[str], Resource | None]
 Local = Callable[[str | None], str | None]
 
 
@@ -165,27 +160,15 @@ def _why_absent(element: Resource) -> str | None:
 # ---- conditions
 
 
-def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
-    """Read a problem that is confirmed or unstated. One that an unknown extension modifies keeps no codings.
-
-    That last is not nothing: a reader must know that there is a problem it cannot read before it says that there is
-    none.
-    """
-    if not versions.is_confirmed(resource):
+def problem_state(resource: Resource, horizon: Horizon) -> bool | None:
+    """Tell whether a problem was active at the instant; None where it is no fact: refuted, or not known by then."""
+    if (
+        not versions.is_confirmed(resource)
+        or horizon.hides(versions.began_at(resource))
+        or horizon.hides(versions.recorded_at(resource))
+    ):
         return None
-    onset, recorded = versions.began_at(resource), versions.recorded_at(resource)
-    instant = horizon.instant
-    if (onset is not None and onset.start > instant) or (recorded is not None and recorded.start > instant):
-        return None
-    code = resource.get("code")
-    codes = () if is_modified(resource) else codings(code)
-    is_active = _is_active_condition(resource, horizon)
-    # By position, here and below: in a long chart the names cost as much as the reading.
-    return Condition(source(resource, "Condition"), codes, is_active, onset, recorded, concept_text(code))
-
-
-def _is_active_condition(resource: Resource, horizon: Horizon) -> bool:
-    """Tell whether it had not ended at the instant: a dated end decides, then the clinical status, then other words."""
+    # A dated end decides, then the clinical status, then other words.
     ended = versions.abated_at(resource)
     if ended is not None:
         return ended.is_after(horizon.instant)
@@ -193,71 +176,37 @@ def _is_active_condition(resource: Resource, horizon: Horizon) -> bool:
     return not versions.ended_by_words(resource) if is_active is None else is_active
 
 
-# ---- drugs and other orders
+def problem_codings(resource: Resource) -> tuple[Code, ...]:
+    """Give the codings of a problem; none where an unknown extension may change its meaning.
 
-
-def read_medication(resource: Resource, horizon: Horizon, resolve: Resolve) -> Medication | None:
-    """Read an order for a drug that was not entered in error and does not forbid the drug.
-
-    Active means status `active` and an intent that is an order or a plan. The end of a dispense or of its validity does
-    not end the order: the status does. It is the status at the time of reading, since FHIR keeps no older ones.
+    Such a problem stays a fact: a reader must know that there is one it cannot read before it says that there is none.
     """
-    status = resource.get("status")
-    authored = versions.authored_at(resource)
-    if status == _ENTERED_IN_ERROR or versions.is_prohibition(resource) or horizon.hides(authored):
+    return () if is_modified(resource) else codings(resource.get("code"))
+
+
+def read_condition(resource: Resource, horizon: Horizon) -> Condition | None:
+    """Read a problem that is confirmed or unstated."""
+    is_active = problem_state(resource, horizon)
+    if is_active is None:
         return None
-    codes, drugs, text = _drug(resource, resolve)
-    origin = source(resource, text_of(resource.get("resourceType")) or "MedicationRequest")
-    is_active = status == "active" and text_of(resource.get("intent")) not in _NOT_ORDERED
-    return Medication(origin, codes, is_active, drugs, authored, text)
+    return Condition(
+        source(resource, "Condition"),
+        problem_codings(resource),
+        is_active,
+        versions.began_at(resource),
+        versions.recorded_at(resource),
+        concept_text(resource.get("code")),
+    )
 
 
-def _drug(resource: Resource, resolve: Resolve) -> tuple[tuple[Code, ...], frozenset[str] | None, str]:
-    """Read which drug an order is for: coded in it, or in a Medication that it points at."""
-    if is_modified(resource):
-        return (), None, ""
-    concept, pointer, display = versions.medication(resource)
-    codes, text = codings(concept), concept_text(concept) or display
-    drugs = ingredients(codes)
-    product = None if pointer is None else _pointed_at(pointer, resource, resolve)
-    if product is not None and not is_modified(product):
-        of_product = codings(product.get("code"))
-        codes, text = codes + of_product, text or concept_text(product.get("code"))
-        drugs = drugs or ingredients(of_product) or _mixed(product, resource, resolve, depth=1)
-    return codes, drugs, text
-
-
-def _mixed(product: Resource, resource: Resource, resolve: Resolve, *, depth: int) -> frozenset[str] | None:
-    """Read what a Medication is made of; None unless every part resolves. Depth: a mixture of mixtures, no deeper."""
-    found: set[str] = set()
-    parts = mappings(product.get("ingredient"))
-    for part in parts:
-        concept, pointer = versions.ingredient(part)
-        drugs = ingredients(codings(concept))
-        inner = None if drugs is not None or pointer is None else _pointed_at(pointer, resource, resolve)
-        if inner is not None and not is_modified(inner):
-            drugs = ingredients(codings(inner.get("code")))
-            if drugs is None and depth > 0:
-                drugs = _mixed(inner, resource, resolve, depth=depth - 1)
-        if drugs is None:
-            return None
-        found |= drugs
-    return frozenset(found) or None
-
-
-def _pointed_at(pointer: str, resource: Resource, resolve: Resolve) -> Resource | None:
-    """Find what a reference inside the resource means: `#x` is contained in the resource itself."""
-    if not pointer.startswith("#"):
-        return resolve(pointer)
-    contained = mappings(resource.get("contained"))
-    return next((item for item in contained if item.get("id") in (pointer[1:], pointer)), None)
+# ---- orders that are no drugs
 
 
 def read_order(resource: Resource, horizon: Horizon) -> Order | None:
     """Read an order for a test or service that was not entered in error and does not forbid it."""
     status = text_of(resource.get("status"))
     authored = versions.authored_at(resource)
-    if status == _ENTERED_IN_ERROR or versions.is_prohibition(resource) or horizon.hides(authored):
+    if status == ENTERED_IN_ERROR or versions.is_prohibition(resource) or horizon.hides(authored):
         return None
     return Order(
         source=source(resource, text_of(resource.get("resourceType")) or "ServiceRequest"),
@@ -277,7 +226,7 @@ def read_encounter(
     """Read a contact that had begun at the instant; if it ended later, it was still in progress and its end unknown."""
     status = versions.encounter_status(resource)
     period = versions.encounter_period(resource)
-    if status == _ENTERED_IN_ERROR or is_modified(resource) or horizon.hides(period):
+    if status == ENTERED_IN_ERROR or is_modified(resource) or horizon.hides(period):
         return None
     if horizon.excludes(versions.encounter_end(resource)):
         period = None if period is None or period.start == BEGINNING else period.left_open()

@@ -25,15 +25,17 @@ def condition(name: str, label: str, *, of: str, ever: bool = False) -> Feature:
 
     def read(record: PatientRecord, site: Site) -> Answer:
         active = unreadable = 0
-        for fact in record.conditions:
-            if not (ever or fact.is_active):
-                continue
-            matches, covers = meaning.judge(fact.codings, site)
+        meant = []
+        for codings, count in record.problems.active.items():
+            matches, covers = meaning.judge(codings, site)
             if matches:
-                return Reading(value=True, at=fact.onset or fact.recorded, sources=(fact.source.reference,))
-            if fact.is_active:
-                active += 1
-                unreadable += not covers
+                meant.append(codings)
+            active += count
+            if not covers:
+                unreadable += count
+        found = record.problems.newest(meant, ever=ever) if meant else None
+        if found is not None:
+            return Reading(value=True, at=found.onset or found.recorded, sources=(found.source.reference,))
         if record.availability(CONDITIONS.key) is not Availability.COMPLETE:
             return Missing(Gap.UNAVAILABLE)
         note = f"{unreadable} of {active} active conditions without a readable code" if unreadable else ""
@@ -55,19 +57,15 @@ def active_ingredient(name: str, label: str, *, of: str) -> Feature:
     wanted = meaning.exact_codes
 
     def read(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
-        active = unresolved = 0
-        for order in record.medications:
-            if not order.is_active:
-                continue
-            active += 1
-            if order.ingredients is None:
-                unresolved += 1
-            elif not wanted.isdisjoint(order.ingredients):
-                return Reading(value=True, at=order.authored, sources=(order.source.reference,))
+        active = record.drug_orders.active
+        found = record.drug_orders.newest([drugs for drugs in active if drugs and not wanted.isdisjoint(drugs)])
+        if found is not None:
+            return Reading(value=True, at=found.authored, sources=(found.source.reference,))
         if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
             return Missing(Gap.UNAVAILABLE)
+        unresolved = active.get(None, 0)
         if unresolved:
-            return Missing(Gap.UNREADABLE, note=f"{unresolved} of {active} active drugs not recognised")
+            return Missing(Gap.UNREADABLE, note=f"{unresolved} of {sum(active.values())} active drugs not recognised")
         return Reading(value=False)
 
     return Feature(
