@@ -4,7 +4,8 @@ The newest vital sign anchors the set; the others must lie within the site's win
 whose time is too coarse to be placed in the window belongs to no set.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -17,7 +18,7 @@ from fhir_client.times import Interval
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind, Readings
-from models.features.readers import agreed, measured, nothing_found, partly
+from models.features.readers import agreed, measured, nothing_found, partly, start_of
 from models.features.searches import vital_signs
 from models.site import Site
 
@@ -47,30 +48,31 @@ class ObservationSet:
 
 def read_newest(record: PatientRecord, site: Site) -> Readings:
     """Read the newest observation set, if it is of the last 12 hours."""
-    timeline = _timeline(record, site)
-    anchor = _newest_before(timeline, None)
+    lanes = _lanes(record, site)
+    anchor = _newest(lanes)
     if anchor is None:
-        return {name: nothing_found(record, _SEARCH.key, note=_note_of(timeline[name])) for name in _CONCEPTS}
+        return {name: nothing_found(record, _SEARCH.key, note=_note_of(lane)) for name, lane in lanes.items()}
     if record.as_of - anchor.start > NEWEST_WITHIN:
-        return {name: _too_old_or_absent(record, timeline[name]) for name in _CONCEPTS}
-    return _set_at(record, site, timeline, anchor).readings
+        return {name: _too_old_or_absent(record, lane) for name, lane in lanes.items()}
+    return _set_at(record, site, lanes, anchor).readings
 
 
 def was_meant_for_scoring(record: PatientRecord, site: Site) -> bool:
     """Tell whether consciousness was recorded within the last 12 hours: a visit for a blood pressure records none."""
-    times = (o.at for o in record.observations(_codes("consciousness", site)) if o.has_value and o.at is not None)
-    newest = next(times, None)
+    newest = next((o.at for o in _Lane(record.observations(_codes("consciousness", site))) if o.at is not None), None)
     return newest is not None and record.as_of - newest.start <= NEWEST_WITHIN
 
 
 def read_series(record: PatientRecord, site: Site, *, since: datetime) -> Iterator[ObservationSet]:
     """Read the observation sets back to a time, newest first; a set begins before the oldest reading of the next."""
-    timeline = _timeline(record, site)
-    anchor = _newest_before(timeline, None)
-    while anchor is not None and anchor.start >= since:
-        found = _set_at(record, site, timeline, anchor)
+    earliest = since - timedelta(minutes=site.news2_window_minutes)
+    lanes = {name: deque(_back_to(earliest, lane)) for name, lane in _lanes(record, site).items()}
+    while (anchor := _newest(lanes)) is not None and anchor.start >= since:
+        found = _set_at(record, site, lanes, anchor)
         yield found
-        anchor = _newest_before(timeline, found.oldest)
+        for lane in lanes.values():
+            while lane and lane[0].at is not None and lane[0].at.start >= found.oldest:
+                lane.popleft()
 
 
 def _of_the_set(feature: Feature) -> Feature:
@@ -106,14 +108,33 @@ _QUANTITIES: Final = {
     for feature in (RESPIRATORY_RATE_PER_MIN, SPO2_PERCENT, SYSTOLIC_BP_MMHG, HEART_RATE_PER_MIN, TEMPERATURE_CEL)
 }
 
-Timeline = Mapping[str, tuple[Observation, ...]]
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The dated results with a value for one sign, newest first; each is read when it is reached.
+
+    A chart of a long stay holds hundreds, and a set needs the newest of each sign.
+    """
+
+    results: Sequence[Observation]
+
+    def __iter__(self) -> Iterator[Observation]:
+        return (observation for observation in self.results if observation.has_value and observation.at is not None)
 
 
-def _timeline(record: PatientRecord, site: Site) -> Timeline:
-    return {
-        name: tuple(o for o in record.observations(_codes(name, site)) if o.has_value and o.at is not None)
-        for name in _CONCEPTS
-    }
+Lanes = Mapping[str, Iterable[Observation]]
+
+
+def _lanes(record: PatientRecord, site: Site) -> Mapping[str, _Lane]:
+    return {name: _Lane(record.observations(_codes(name, site))) for name in _CONCEPTS}
+
+
+def _back_to(earliest: datetime, lane: Iterable[Observation]) -> Iterator[Observation]:
+    """Give the results back to a time, and one before it: it says that there was something, only too old."""
+    for observation in lane:
+        yield observation
+        if observation.at is not None and observation.at.start < earliest and _is_placed(observation.at):
+            return
 
 
 def _codes(name: str, site: Site) -> CodeSet:
@@ -128,33 +149,42 @@ def _joined(name: str, own: frozenset[Code], *, with_snomed: bool) -> CodeSet:
     return CodeSet(name, sets[0].title, codes)
 
 
+_MINUTE: Final = timedelta(minutes=1)
+
+
 def _is_placed(at: Interval) -> bool:
-    return at.end - at.start <= timedelta(minutes=1)
+    return at.end - at.start <= _MINUTE
 
 
-def _newest_before(timeline: Timeline, limit: datetime | None) -> Interval | None:
-    times = (
-        observation.at
-        for observations in timeline.values()
-        for observation in observations
-        if observation.at is not None and _is_placed(observation.at)
-    )
-    return max((at for at in times if limit is None or at.start < limit), key=lambda at: at.start, default=None)
+def _newest(lanes: Lanes) -> Interval | None:
+    newest = (next((o.at for o in lane if o.at is not None and _is_placed(o.at)), None) for lane in lanes.values())
+    return max((at for at in newest if at is not None), key=lambda at: at.start, default=None)
 
 
-def _set_at(record: PatientRecord, site: Site, timeline: Timeline, anchor: Interval) -> ObservationSet:
+def _set_at(record: PatientRecord, site: Site, lanes: Lanes, anchor: Interval) -> ObservationSet:
     earliest = anchor.start - timedelta(minutes=site.news2_window_minutes)
     readings: dict[str, Answer] = {}
     oldest = anchor.start
-    for name, observations in timeline.items():
-        inside = [o for o in observations if o.at and _is_placed(o.at) and earliest <= o.at.start <= anchor.start]
-        if not inside:
-            readings[name] = _too_old_or_absent(record, observations)
+    for name, lane in lanes.items():
+        used = _newest_inside(lane, earliest, anchor.start)
+        if not used:
+            readings[name] = _too_old_or_absent(record, lane)
             continue
-        used = [o for o in inside if o.at and inside[0].at and o.at.start == inside[0].at.start]
-        oldest = min(oldest, *(o.at.start for o in used if o.at))
+        oldest = min(oldest, start_of(used[0]) or oldest)
         readings[name] = _read(name, used, record, site)
     return ObservationSet(anchor, oldest, readings)
+
+
+def _newest_inside(lane: Iterable[Observation], earliest: datetime, latest: datetime) -> list[Observation]:
+    """Give the results of one sign that are inside the window and of the same, the newest, time."""
+    used: list[Observation] = []
+    for observation in lane:
+        at = observation.at
+        if at is None or at.start < earliest or (used and start_of(used[0]) != at.start):
+            break
+        if at.start <= latest and _is_placed(at):
+            used.append(observation)
+    return used
 
 
 def _read(name: str, used: list[Observation], record: PatientRecord, site: Site) -> Answer:

@@ -56,13 +56,18 @@ def newest_with_value(record: PatientRecord, codes: CodeSet, key: str, window: W
     return nothing_found(record, key, note="a result has no date" if undated else "")
 
 
-def taken_together(record: PatientRecord, codes: CodeSet, newest: Observation) -> Sequence[Observation]:
-    """Give the newest result and those of the same time, in an order that does not depend on the source's."""
+def of_the_same_time(record: PatientRecord, codes: CodeSet, newest: Observation) -> list[Observation]:
+    """Give the newest result that holds a value, and those of the same time that hold one; no other is read."""
     together = takewhile(
         lambda each: not each.has_value or start_of(each) == start_of(newest),
         dropwhile(lambda each: each is not newest, record.observations(codes)),
     )
-    return sorted((each for each in together if each.has_value), key=lambda each: each.source.reference)
+    return [each for each in together if each.has_value]
+
+
+def taken_together(record: PatientRecord, codes: CodeSet, newest: Observation) -> Sequence[Observation]:
+    """Give the newest result and those of the same time, in an order that does not depend on the source's."""
+    return sorted(of_the_same_time(record, codes, newest), key=lambda each: each.source.reference)
 
 
 def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:

@@ -9,7 +9,7 @@ from fhir_client.search import Search
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind, Read
-from models.features.readers import newest_with_value, partly, start_of
+from models.features.readers import newest_with_value, of_the_same_time, partly
 from models.features.searches import CONDITIONS, MEDICATIONS
 from models.features.windows import Window
 from models.site import Site
@@ -105,11 +105,7 @@ def _coded_truth_reader(key: str, *, of: str, answers: str, true: frozenset[str]
         newest = newest_with_value(record, meaning.codes(site), key, within)
         if isinstance(newest, Missing):
             return newest
-        same_moment = [
-            observation
-            for observation in record.observations(meaning.codes(site))
-            if observation.has_value and observation.at is not None and observation.at.start == start_of(newest)
-        ]
+        same_moment = of_the_same_time(record, meaning.codes(site), newest)
         meanings = _meanings(same_moment, known.answers(site))
         truths = {word in true for word in meanings}
         if len(truths) > 1:
