@@ -76,17 +76,14 @@ def quantity(value: object) -> Quantity | None:
     """Give a Quantity that has a number; its unit only where it is a UCUM code, never from the printed text."""
     if not isinstance(value, dict):
         return None
-    number = _number(value.get("value"))
-    comparator = value.get("comparator")
+    number, comparator = value.get("value"), value.get("comparator")
+    if type(number) is not float or not isfinite(number):
+        number = _number(number)
     if number is None or not (comparator is None or isinstance(comparator, str)):
         return None
     system, unit = value.get("system"), value.get("code")
-    if (
-        not isinstance(system, str)
-        or not isinstance(unit, str)
-        or not unit
-        or (system != UCUM and canonical_system(system) != UCUM)
-    ):
+    is_ucum = system == UCUM or (isinstance(system, str) and canonical_system(system) == UCUM)
+    if not is_ucum or not isinstance(unit, str) or not unit:
         unit = None
     return Quantity(number, unit, comparator or None)
 

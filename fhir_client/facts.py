@@ -1,21 +1,23 @@
-"""Small frozen readings of one patient, taken from FHIR resources; each says where it came from."""
+"""Small frozen readings of one patient, taken from FHIR resources; each says where it came from.
+
+Those of which a call makes hundreds are named tuples: they are made three times as fast as frozen dataclasses.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fhir_client.codes import Code
 from fhir_client.times import Interval
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The resource that a fact was read from: `Observation/17`, and its version if the server gave one."""
 
     reference: str
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A measured value; `unit` is a UCUM code, or None where the resource gave none that can be trusted.
 
     `comparator` is one of `<`, `<=`, `>=`, `>` where only a bound was reported.
@@ -46,8 +48,7 @@ class Patient:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One result: a whole Observation, or one component of a panel with the panel's time and source.
 
     Exactly one of `quantity`, `concepts` or `truth` holds the value; all empty where there was none
