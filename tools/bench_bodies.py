@@ -44,7 +44,8 @@ USED = {
     *("85354-9", "39156-5", "29463-7", "8302-2", "8867-4", "9279-1", "59408-5", "3151-8", "8310-5", "67775-7"),
     "72166-2",
 }
-DAYS_APART = 30  # laboratory rounds; vital signs are hourly
+# Rounds of the laboratory come monthly, those of a ward every four hours.
+HOURS_APART = {"laboratory": 24 * 30, "vital-signs": 4, "social-history": 24 * 180}
 
 
 def hook_request(service: Service, now: datetime) -> dict[str, Any]:
@@ -88,10 +89,9 @@ def _answer(search: Search, observations: int, now: datetime) -> dict[str, Any]:
 
 def _observations(search: Search, count: int, now: datetime) -> Iterator[dict[str, Any]]:
     codes = [code.code for code in search.codes if code.code in USED] or [search.codes[0].code]
-    hours = 1 if search.key == "vital-signs" else 24 * DAYS_APART
     for index in range(count):
         code = codes[index % len(codes)]
-        at = now - timedelta(hours=hours * (index // len(codes)), minutes=5)
+        at = now - timedelta(hours=HOURS_APART[search.key] * (index // len(codes)), minutes=5)
         yield {
             "resourceType": "Observation",
             "id": f"{search.key}-{index}",
