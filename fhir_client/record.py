@@ -1,6 +1,6 @@
 """Everything known of one patient as of one instant."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_state, ordered_ingredients, read_medication
 from fhir_client.elements import Resource, codings, local_reference, mapping
-from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Patient
+from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed, newest_first
 from fhir_client.resources import (
     Horizon,
@@ -21,7 +21,7 @@ from fhir_client.resources import (
     read_order,
     read_patient,
 )
-from fhir_client.results import ResultIndex
+from fhir_client.results import ResultIndex, Results
 from fhir_client.rows import Rows
 from fhir_client.times import Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
@@ -149,7 +149,7 @@ class PatientRecord:
 
     # ---- results
 
-    def observations(self, codes: CodeSet) -> Sequence[Observation]:
+    def observations(self, codes: CodeSet) -> Results:
         """Give the usable results (final, amended, corrected; with or without a value), newest first.
 
         Panels give their components. A result without a time comes last. Ties keep the order of the source. Each result

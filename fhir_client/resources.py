@@ -121,19 +121,24 @@ def result_time(resource: Resource, horizon: Horizon) -> Interval | None:
 
 def read_result(resource: Resource, element: Resource, at: Interval, local: Local) -> Observation:
     """Read an Observation's own value, or that of one of its components, with what they share."""
-    origin, codes = source(resource, "Observation"), codings(element.get("code"))
-    encounter, when = local(versions.encounter(resource)), None if at is UNDATED else at
+    # By position: in a long chart the names cost as much as the reading.
+    measured, concepts, truth, absent = read_value(element)
+    origin, codes, when = source(resource, "Observation"), codings(element.get("code")), None if at is UNDATED else at
+    return Observation(origin, codes, when, measured, concepts, truth, absent, local(versions.encounter(resource)))
+
+
+def read_value(element: Resource) -> tuple[Quantity | None, tuple[Code, ...], bool | None, str | None]:
+    """Read a value: a quantity, coded answers or a truth; or why there is none, if it is told."""
     value = element.get("valueQuantity")
     if value is not None and "dataAbsentReason" not in element:
         measured = quantity(value)
-        absent = None
-        if measured is None or "extension" in value:
-            absent = absent_reason(value, mapping(value).get("_value"))
-            measured = measured if absent is None else None
-        return Observation(origin, codes, when, measured, absent=absent, encounter=encounter)
+        if measured is not None and "extension" not in value:
+            return measured, (), None, None
+        absent = absent_reason(value, mapping(value).get("_value"))
+        return measured if absent is None else None, (), None, absent
     measured, concepts, truth = (None, (), None) if "dataAbsentReason" in element else _other_value(element)
     absent = None if measured is not None or concepts or truth is not None else _why_absent(element)
-    return Observation(origin, codes, when, measured, concepts, truth, absent, encounter)
+    return measured, concepts, truth, absent
 
 
 def _other_value(element: Resource) -> tuple[Quantity | None, tuple[Code, ...], bool | None]:

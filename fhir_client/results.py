@@ -5,8 +5,8 @@ from typing import Final, overload
 
 from fhir_client.codes import Code, CodeSet, code_of
 from fhir_client.elements import Resource, codings, mappings
-from fhir_client.facts import Observation
-from fhir_client.resources import UNDATED, Horizon, Local, read_result, result_time
+from fhir_client.facts import Observation, Quantity
+from fhir_client.resources import UNDATED, Horizon, Local, read_result, read_value, result_time
 from fhir_client.times import Interval
 
 # Where a result stands: its number in the chart, the Observation, and itself or the component with the code. A plain
@@ -98,6 +98,16 @@ class Results(Sequence[Observation]):
         position = 0
         while self._reaches(position):
             yield self._index.read(*self._reached[position])
+            position += 1
+
+    def quantities(self) -> Iterator[tuple[Interval, Quantity]]:
+        """Give time and value of the dated results that are quantities, for series: nothing else of them is read."""
+        position = 0
+        while self._reaches(position):
+            (_, _, element), at = self._reached[position]
+            measured = read_value(element)[0]
+            if measured is not None and at is not UNDATED:
+                yield at, measured
             position += 1
 
     def _reaches(self, position: int) -> bool:

@@ -1,7 +1,7 @@
 """CKD detection: an assessor, not a calculator; it needs a chart's history."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fhir_client.record import PatientRecord
@@ -17,15 +17,15 @@ from models.assessment import (
     NotAssessable,
     Reading,
 )
-from models.ckd_detection.staging import PARAMETERS, Point, a_stage, acr_stays_raised, egfr_stays_low
+from models.ckd_detection.staging import PARAMETERS, Point, a_stage, acr_history, egfr_history
 from models.ckd_epi_2021.equation import PARAMETERS as CKD_EPI
 from models.ckd_epi_2021.equation import egfr, g_stage
 from models.concepts import concept
 from models.features.conditions import CHRONIC_KIDNEY_DISEASE, KIDNEY_REPLACEMENT, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED, SEX
 from models.features.feature import Feature, Readings, extract
-from models.features.kidney import STABLE_EGFR_ML_MIN_1_73M2, creatinines
-from models.features.labs import ACR_MG_G, REPORTED_EGFR_ML_MIN_1_73M2
+from models.features.kidney import STABLE_EGFR_ML_MIN_1_73M2
+from models.features.labs import ACR_MG_G, CREATININE_MG_DL, REPORTED_EGFR_ML_MIN_1_73M2
 from models.features.readers import measured
 from models.parameters import Parameters
 from models.risk_model import Output, outputs_of
@@ -46,8 +46,9 @@ _EXCLUSIONS: Final = (
 class CkdDetection:
     """Stages the kidney disease that results show, and compares it with the problem list.
 
-    Results: `egfr_ml_min_1_73m2` and `g_stage` (the newest), `a_stage` (None without an ACR), `egfr` and `acr` (all
-    values with their times, newest first), `listed` (None where the problem list cannot be read), `meets_criteria`.
+    Results: `egfr_ml_min_1_73m2` and `g_stage` (the newest), `a_stage` (None without an ACR), `egfr` and `acr` (values
+    with their times, newest first, as far back as `staging.History` reads), `listed` (None where the problem list
+    cannot be read), `meets_criteria`.
     """
 
     parameters: Parameters
@@ -124,44 +125,40 @@ class CkdDetection:
 def _results(record: PatientRecord, site: Site, readings: Readings) -> dict[str, Any]:
     newest, acr = readings[STABLE_EGFR_ML_MIN_1_73M2.name], readings[ACR_MG_G.name]
     listed = readings[CHRONIC_KIDNEY_DISEASE.name]
-    egfrs = _egfr_series(record, site, readings)
+    egfrs = egfr_history(_egfr_series(record, site, readings))
     # An ACR outside its window stages nothing; the series keeps it, as the earlier of two.
-    acrs = _acr_series(record, site)
+    acrs = acr_history(_series(record, site, ACR_MG_G, "urine_acr"))
     value = float(newest.value) if isinstance(newest, Reading) else float("nan")  # missing was answered before
     return {
         "egfr_ml_min_1_73m2": value,
         "g_stage": g_stage(value),
         "a_stage": a_stage(float(acr.value)) if isinstance(acr, Reading) else None,
-        "egfr": [point.to_json() for point in egfrs],
-        "acr": [point.to_json() for point in acrs],
+        "egfr": [point.to_json() for point in egfrs.points],
+        "acr": [point.to_json() for point in acrs.points],
         "listed": listed.value if isinstance(listed, Reading) else None,
-        "meets_criteria": egfr_stays_low(egfrs) or (isinstance(acr, Reading) and acr_stays_raised(acrs)),
+        "meets_criteria": egfrs.lasts or (isinstance(acr, Reading) and acrs.lasts),
     }
 
 
-def _egfr_series(record: PatientRecord, site: Site, readings: Readings) -> list[Point]:
+def _egfr_series(record: PatientRecord, site: Site, readings: Readings) -> Iterator[Point]:
     """Give the eGFR of each creatinine at the age of its time, or what was reported where there is no creatinine."""
     sex, birth = readings[SEX.name], record.patient.birth if record.patient else None
-    points = []
-    for at, mg_dl, observation in creatinines(record, site):
-        age = age_years(birth, at.start) if birth else None
+    is_empty = True
+    for point in _series(record, site, CREATININE_MG_DL, "creatinine"):
+        age = age_years(birth, point.at.start) if birth else None
         if isinstance(sex, Reading) and age is not None and _ADULT.includes(age):
-            value = egfr(sex=str(sex.value), age_years=age, creatinine_mg_dl=mg_dl)
-            points.append(Point(value, at, observation.source.reference))
-    return points or _series(record, site, REPORTED_EGFR_ML_MIN_1_73M2, "egfr_reported")
+            is_empty = False
+            yield replace(point, value=egfr(sex=str(sex.value), age_years=age, creatinine_mg_dl=point.value))
+    if is_empty:
+        yield from _series(record, site, REPORTED_EGFR_ML_MIN_1_73M2, "egfr_reported")
 
 
-def _acr_series(record: PatientRecord, site: Site) -> list[Point]:
-    return _series(record, site, ACR_MG_G, "urine_acr")
-
-
-def _series(record: PatientRecord, site: Site, feature: Feature, of: str) -> list[Point]:
-    points = []
+def _series(record: PatientRecord, site: Site, feature: Feature, of: str) -> Iterator[Point]:
+    """Give every usable dated value, newest first."""
     for observation in record.observations(concept(of).codes(site)):
-        value = measured(feature, observation) if observation.has_value else Gap.NOT_RECORDED
+        value = measured(feature, observation.quantity)
         if observation.at is not None and not isinstance(value, Gap):
-            points.append(Point(value, observation.at, observation.source.reference))
-    return points
+            yield Point(value, observation.at, observation.source.reference)
 
 
 ASSESSOR = CkdDetection(

@@ -1,6 +1,6 @@
 """A stages, and what it means that a result has lasted; every number is in parameters.toml."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ PARAMETERS: Final = load(Path(__file__).parent)
 _LOW_EGFR: Final[float] = PARAMETERS["low_egfr"]["below"]
 _RAISED_ACR: Final[float] = PARAMETERS["raised_acr"]["at_least"]
 _APART: Final = timedelta(days=PARAMETERS["days_apart"])
+_READ_AT_LEAST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,17 @@ class Point:
     def to_json(self) -> dict[str, Any]:
         """Give value and time, as results show them."""
         return {"value": self.value, "at": self.at.text or self.at.start.isoformat(), "source": self.source}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A series, newest first, as far back as it was read, and whether what it shows has lasted.
+
+    At least the newest four are read where there are so many, for a reader; further only what the criteria need.
+    """
+
+    points: tuple[Point, ...]
+    lasts: bool
 
 
 def a_stage(acr_mg_g: float) -> str:
@@ -49,18 +61,25 @@ def diagnosis(g_stage: str) -> tuple[Code, str]:
     return Code(ICD_10_CM, found["code"]), str(found["display"])
 
 
-def egfr_stays_low(series: Sequence[Point]) -> bool:
-    """Tell whether the newest eGFR is low and another was 90 or more days before; newest first."""
-    return _lasts(series, is_low_egfr)
+def egfr_history(points: Iterable[Point]) -> History:
+    """Read back to the first that shows a low eGFR to have lasted: the newest is low, and one 90 days before it."""
+    return _history(points, is_low_egfr)
 
 
-def acr_stays_raised(series: Sequence[Point]) -> bool:
-    """Tell whether the newest ACR is raised and another was 90 or more days before; newest first."""
-    return _lasts(series, lambda value: value >= _RAISED_ACR)
+def acr_history(points: Iterable[Point]) -> History:
+    """Read back to the first that shows a raised ACR to have lasted: the newest is raised, and one 90 days before."""
+    return _history(points, lambda value: value >= _RAISED_ACR)
 
 
-def _lasts(series: Sequence[Point], meets: Callable[[float], bool]) -> bool:
-    if not series or not meets(series[0].value):
-        return False
-    newest = series[0].at
-    return any(meets(point.value) and newest.start - point.at.start >= _APART for point in series[1:])
+def _history(points: Iterable[Point], meets: Callable[[float], bool]) -> History:
+    read: list[Point] = []
+    lasts = False
+    for point in points:
+        read.append(point)
+        newest = read[0]
+        is_decided = lasts or not meets(newest.value)
+        if not is_decided and newest.at.start - point.at.start >= _APART and meets(point.value):
+            lasts = is_decided = True
+        if is_decided and len(read) >= _READ_AT_LEAST:
+            break
+    return History(tuple(read), lasts)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
 
-from fhir_client.facts import Observation
 from fhir_client.record import PatientRecord
 from fhir_client.times import Interval
 from models.assessment import Gap, Missing, Reading
@@ -18,12 +17,12 @@ from models.kidney_stability.rule import Creatinine, reaches_back, unstable_sinc
 from models.site import Site
 
 
-def creatinines(record: PatientRecord, site: Site) -> Iterator[tuple[Interval, float, Observation]]:
+def creatinines(record: PatientRecord, site: Site) -> Iterator[tuple[Interval, float]]:
     """Give every usable creatinine with a date, newest first, in mg/dL."""
-    for observation in record.observations(concept("creatinine").codes(site)):
-        value = measured(CREATININE_MG_DL, observation)
-        if observation.at is not None and not isinstance(value, Gap):
-            yield observation.at, value, observation
+    for at, quantity in record.observations(concept("creatinine").codes(site)).quantities():
+        value = measured(CREATININE_MG_DL, quantity)
+        if not isinstance(value, Gap):
+            yield at, value
 
 
 def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
@@ -46,7 +45,7 @@ def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
 def _stable_egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
     since = reaches_back(record.as_of)
     recent = takewhile(lambda result: result[0].start >= since, creatinines(record, site))
-    series = [(at, Creatinine(at.start, value)) for at, value, _ in recent]
+    series = [(at, Creatinine(at.start, value)) for at, value in recent]
     if unstable_since([creatinine for _, creatinine in series], record.as_of) is not None:
         return Missing(Gap.UNSTABLE, series[0][0])
     return _egfr(record, site, readings)

@@ -223,7 +223,7 @@ def _letter(observation: Observation, site: Site) -> str | Gap:
 
 def _is_oxygen(observation: Observation, site: Site) -> bool | Gap:
     is_flow = concept("oxygen_flow").codes(site).matches(observation.codings)
-    value = measured(_FLOW if is_flow else _FRACTION, observation)
+    value = measured(_FLOW if is_flow else _FRACTION, observation.quantity)
     if isinstance(value, Gap):
         return value
     return value > 0 if is_flow else value > _AIR_PERCENT

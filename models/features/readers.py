@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Final
 
 from fhir_client.codes import CodeSet
-from fhir_client.facts import Observation
+from fhir_client.facts import Observation, Quantity
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.search import Search
 from models.assessment import Gap, Missing, Reading
@@ -31,9 +31,8 @@ def nothing_found(record: PatientRecord, key: str, *, note: str = "") -> Missing
     return Missing(Gap.NOT_RECORDED if looked else Gap.UNAVAILABLE, note=note)
 
 
-def measured(feature: Feature, observation: Observation) -> float | Gap:
+def measured(feature: Feature, quantity: Quantity | None) -> float | Gap:
     """Give the value of one result in the feature's unit, or why it is refused."""
-    quantity = observation.quantity
     if quantity is None:
         return Gap.NOT_CODED
     if quantity.comparator is not None:
@@ -72,7 +71,7 @@ def taken_together(record: PatientRecord, codes: CodeSet, newest: Observation) -
 
 def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:
     """Give the one value of results of the same time; usable ones that differ contradict each other."""
-    read = [(measured(feature, each), each) for each in together]
+    read = [(measured(feature, each.quantity), each) for each in together]
     usable = [(value, each) for value, each in read if not isinstance(value, Gap)]
     if not usable:
         return next(value for value, _ in read if isinstance(value, Gap))
@@ -190,7 +189,7 @@ def start_of(observation: Observation) -> datetime | None:
 
 
 def _averaged(feature: Feature, together: Sequence[Observation]) -> float | Gap:
-    values = [measured(feature, each) for each in together]
+    values = [measured(feature, each.quantity) for each in together]
     usable = [value for value in values if not isinstance(value, Gap)]
     return fmean(usable) if usable else next(value for value in values if isinstance(value, Gap))
 

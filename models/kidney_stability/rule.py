@@ -37,10 +37,14 @@ def reaches_back(as_of: datetime) -> datetime:
 
 def unstable_since(series: Sequence[Creatinine], as_of: datetime) -> datetime | None:
     """Give the time of the newest value of the last 90 days that rose as in AKI, None if none did."""
+    lowest = min((value.mg_dl for value in series), default=0.0)
     flagged = [
         value.at
         for value in series
-        if as_of - value.at <= _LOOK_BACK and _rose(value, [earlier for earlier in series if earlier.at < value.at])
+        if as_of - value.at <= _LOOK_BACK
+        # Most charts have nothing so low that anything could have risen from it: no pairs are compared there.
+        and (_is_rise(value.mg_dl, lowest) or _is_multiple(value.mg_dl, lowest))
+        and _rose(value, [earlier for earlier in series if earlier.at < value.at])
     ]
     return max(flagged, default=None)
 
@@ -50,7 +54,15 @@ def _rose(value: Creatinine, before: Sequence[Creatinine]) -> bool:
     week = [e.mg_dl for e in before if value.at - e.at <= _LOWEST_IN]
     year = [e.mg_dl for e in before if _BASELINE_FROM <= value.at - e.at <= _BASELINE_TO]
     return (
-        (bool(recent) and round(value.mg_dl - min(recent), _FLOAT_DIGITS) >= _RISE)
-        or (bool(week) and round(value.mg_dl / min(week), _FLOAT_DIGITS) >= _RATIO)
-        or (bool(year) and round(value.mg_dl / median(year), _FLOAT_DIGITS) >= _RATIO)
+        (bool(recent) and _is_rise(value.mg_dl, min(recent)))
+        or (bool(week) and _is_multiple(value.mg_dl, min(week)))
+        or (bool(year) and _is_multiple(value.mg_dl, median(year)))
     )
+
+
+def _is_rise(mg_dl: float, before: float) -> bool:
+    return round(mg_dl - before, _FLOAT_DIGITS) >= _RISE
+
+
+def _is_multiple(mg_dl: float, before: float) -> bool:
+    return round(mg_dl / before, _FLOAT_DIGITS) >= _RATIO
