@@ -1,6 +1,7 @@
 """Finds the services, checks them all before the first request, and looks one up by id."""
 
 import pkgutil
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -9,9 +10,11 @@ from cds_hooks import services as services_package
 from cds_hooks.errors import UnknownService
 from cds_hooks.policy import Policy, ReleaseState
 from cds_hooks.protocol.discovery import DiscoveryEntry
+from cds_hooks.protocol.hooks import HOOKS
 from cds_hooks.service import Service
 
 ENTRY_POINTS = "chartside.services"
+_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
 class CatalogueError(Exception):
@@ -92,6 +95,16 @@ def _problems_of(service: Service) -> list[str]:
     problems = [] if service.hooks else [f"{service.id} answers no hook"]
     if len(set(service.hooks)) != len(service.hooks):
         problems.append(f"{service.id} names a hook twice")
+    problems += [
+        f"{service.id} answers the deprecated hook {hook}, which its usage requirements do not say"
+        for hook in service.hooks
+        if HOOKS[hook].deprecated and f"{hook} is deprecated" not in service.usage_requirements  # OLD-2
+    ]
+    problems += [
+        f"{service.id} declares a link host that is not a host name"
+        for host in service.link_hosts
+        if _HOST.fullmatch(host) is None
+    ]
     try:
         entries_of(service)
     except ValueError as error:

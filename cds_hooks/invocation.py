@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from cds_hooks.gathering import Connect, Gathered, gather
 from cds_hooks.policy import Policy, ReleaseState, without_unverified
+from cds_hooks.protocol.admissible import check_admissible
 from cds_hooks.protocol.cards import Card, Response
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
@@ -86,7 +87,11 @@ def _cards(
         page=policy.page_of(service),
         shows_unverified=sees_unverified,
     )
-    return tuple(policy.marked(card) for card in service.present(shown, moment))
+    cards = tuple(policy.marked(card) for card in service.present(shown, moment))
+    hosts = policy.link_hosts(service)
+    for card in cards:
+        check_admissible(card, request, hosts=hosts)
+    return cards
 
 
 def _why_withheld(service: Service, request: HookRequest, state: ReleaseState, policy: Policy) -> str | None:

@@ -106,6 +106,10 @@ class Policy:
             "About this service and its models", f"{self.base_url}/services/{service.id}", loopback_origin=origin
         )
 
+    def link_hosts(self, service: Service) -> frozenset[str]:
+        """Give the hosts that the service's cards may lead to: those it declares, and that of its own page."""
+        return service.link_hosts | {urlsplit(self.page_of(service).url).hostname or ""}
+
     def marked(self, card: Card) -> Card:
         """Mark a card of a demonstration, whose models may be trained on synthetic data, in its summary."""
         return replace(card, summary=f"DEMONSTRATION: {card.summary}") if self.demonstration else card

@@ -61,7 +61,8 @@ class Service:
     """One CDS service: an id, the hooks it answers, who assesses, and how assessments become cards.
 
     `present` is given one assessment for each assessor, in their order, already without what may not be shown; it
-    returns no card for what is inapplicable.
+    returns no card for what is inapplicable. `link_hosts` are the hosts that its cards may lead to beside its own page:
+    they are published, for clients keep lists of them (LINK-7).
     """
 
     id: str
@@ -71,6 +72,7 @@ class Service:
     assessors: tuple[Assessor, ...]
     present: Present
     usage_requirements: str = ""
+    link_hosts: frozenset[str] = frozenset()
 
     @cached_property
     def searches(self) -> Mapping[str, Search]:

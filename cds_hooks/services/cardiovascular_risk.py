@@ -147,6 +147,7 @@ SERVICE = Service(
         "known cardiovascular disease: what drives it and what is missing. Silent at low risk."
     ),
     usage_requirements="Needs prefetch or FHIR access to results, problems and medication orders.",
+    link_hosts=frozenset({"doi.org"}),
     assessors=(MODEL,),
     present=present,
 )

@@ -107,6 +107,7 @@ SERVICE = Service(
         "its parts and the trend of 24 hours. Silent while the score is low."
     ),
     usage_requirements="Needs prefetch or FHIR access to vital signs, consciousness and oxygen delivery included.",
+    link_hosts=frozenset({"www.rcplondon.ac.uk"}),
     assessors=(MODEL,),
     present=present,
 )

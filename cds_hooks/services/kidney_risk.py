@@ -191,6 +191,7 @@ SERVICE = Service(
         "Needs prefetch or FHIR access to results and problems. The kidney failure risk needs the site's calibration "
         "region."
     ),
+    link_hosts=frozenset({"doi.org"}),
     assessors=(DETECTION, KFRE),
     present=present,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cds_hooks.protocol.cards import Card, Indicator, Source
-from cds_hooks.protocol.hooks import Hook
+from cds_hooks.protocol.hooks import HOOKS, Hook
 from cds_hooks.service import Moment, Service
 from fhir_client.codes import LOINC, Code
 from fhir_client.record import PatientRecord
@@ -65,4 +65,6 @@ def a_service(
         description="A service for tests.",
         assessors=assessors if assessors is not None else (AnAssessor(),),
         present=present,  # type: ignore[arg-type]
+        usage_requirements=" ".join(f"{hook} is deprecated." for hook in hooks if HOOKS[hook].deprecated),
+        link_hosts=frozenset({"guideline.example"}),
     )
