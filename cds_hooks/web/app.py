@@ -47,7 +47,7 @@ def create_app(
         timer=timer,
         deadline_seconds=settings.deadline_ms / 1000,
     )
-    _add_routes(app, hooks, HealthRoutes(journal), Pages(catalogue, policy))
+    _add_routes(app, hooks, HealthRoutes(journal), Pages(catalogue, policy, settings.authentication))
     _answer_errors(app, log)
     app.before_request(correlation.begin)
     if settings.loopback_only:

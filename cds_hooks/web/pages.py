@@ -11,8 +11,11 @@ from markupsafe import Markup
 import models
 from cds_hooks.catalogue import Catalogue
 from cds_hooks.policy import ModelRelease, Policy, Release
+from cds_hooks.protocol.cards import Indicator
+from cds_hooks.protocol.discovery import SPECIFICATION
 from cds_hooks.service import Assessor, Service
 from cds_hooks.web.markup import html_of
+from cds_hooks.web.settings import Authentication
 from models.features.feature import Feature
 from models.parameters import FILE_NAME, Parameter, load
 from models.risk_model import Output, RiskModel
@@ -52,17 +55,40 @@ class ServicePage:
         return self.service.required_keys
 
 
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """What a CDS client can count on, and what it will not meet (DISC-19)."""
+
+    specification: str
+    hooks: tuple[str, ...]
+    indicators: tuple[str, ...]
+    link_hosts: tuple[str, ...]
+    is_authenticated: bool
+
+
 @dataclass(slots=True)
 class Pages:
     """The pages, made anew for each request: they are read by few, and always right."""
 
     catalogue: Catalogue
     policy: Policy
+    authentication: Authentication
 
     def services(self) -> Response:
-        """GET /: every service on one page."""
+        """GET /: every service, and what is supported, on one page."""
         pages = [self._page(service) for service in self.catalogue.services]
-        return self._answer("services.html", pages=pages)
+        return self._answer("services.html", pages=pages, supported=self._supported())
+
+    def _supported(self) -> Supported:
+        entries = self.catalogue.entries(self.policy)
+        hosts = {host for service in self.catalogue.services for host in self.policy.link_hosts(service)}
+        return Supported(
+            specification=SPECIFICATION,
+            hooks=tuple(sorted({f"{entry.hook} {entry.hook_version or ''}".rstrip() for entry in entries})),
+            indicators=tuple(indicator.value for indicator in Indicator),
+            link_hosts=tuple(sorted(hosts)),
+            is_authenticated=self.authentication is Authentication.REQUIRED,
+        )
 
     def service(self, service_id: str) -> Response:
         """GET /services/{id}; one that is switched off has no page either."""

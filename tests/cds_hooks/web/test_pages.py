@@ -1,5 +1,6 @@
 """The pages for people: every service explained, nothing fetched from elsewhere, no figure from patients."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -77,3 +78,22 @@ def test_a_services_own_words_are_escaped(tmp_path: Path) -> None:
     with an_edge(tmp_path, service) as edge:
         assert "A &amp; B" in edge.http.get("/").text
         assert edge.http.get("/services/nobody").status_code == 404
+
+
+def test_the_first_page_says_what_is_supported(edge: AnEdge) -> None:
+    """[DISC-19] A docs page lists hooks, FHIR versions, card kinds, extensions, auth."""
+    page = " ".join(edge.http.get("/").text.split())
+    supported = page[page.index('<section id="supported">') :]
+    said = dict(re.findall(r"<dt>(.+?)</dt> <dd>(.+?)</dd>", supported))
+    assert said["CDS Hooks"] == "2.0.1; requests of 1.0 and 3.0 are understood"
+    assert said["Hooks"] == "encounter-start 1.0, patient-view 1.0"
+    assert all(version in said["FHIR"] for version in ("DSTU2", "STU3", "R4", "R4B", "R5"))
+    assert said["Cards"].startswith("info, warning, critical.")
+    assert said["Links"] == "absolute, to these hosts: 127.0.0.1, doi.org, www.rcplondon.ac.uk"
+    assert said["Extensions"].startswith("none is sent")
+    assert said["Authentication"].startswith("off: this machine only")
+
+
+def test_where_callers_must_sign_the_first_page_says_so(tmp_path: Path) -> None:
+    with an_edge(tmp_path, settings=Settings(authentication=Authentication.REQUIRED)) as edge:
+        assert "a JWT signed by a registered client" in edge.http.get("/").text
