@@ -31,7 +31,11 @@ def order_state(resource: Resource, horizon: Horizon) -> bool | None:
 
 def ordered_ingredients(resource: Resource, resolve: Resolve) -> frozenset[str] | None:
     """Give the RxNorm ingredients of an order's drug, None where it does not resolve."""
-    return _drug(resource, resolve)[1]
+    if is_modified(resource):
+        return None
+    concept, pointer, _ = versions.medication(resource)
+    drugs = ingredients(codings(concept))
+    return drugs if drugs is not None or pointer is None else _drug(resource, resolve)[1]
 
 
 def read_medication(resource: Resource, horizon: Horizon, resolve: Resolve) -> Medication | None:

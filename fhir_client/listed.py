@@ -4,7 +4,7 @@ Most questions about a list end in "none of these". So the list is grouped, a qu
 the entry that answers it is read: to read all of a long list costs half as much as to parse its JSON.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
@@ -13,7 +13,6 @@ from fhir_client.times import BEGINNING, Interval
 
 _Meaning = TypeVar("_Meaning")
 _Fact = TypeVar("_Fact")
-Time = Callable[[_Fact], Interval | None]
 
 
 class Listed(Generic[_Meaning, _Fact]):
@@ -26,7 +25,7 @@ class Listed(Generic[_Meaning, _Fact]):
         entries: Iterable[tuple[_Meaning, bool, Resource]],
         *,
         read: Callable[[Resource], _Fact | None],
-        time: Time[_Fact],
+        time: Callable[[Resource], Interval | None],
     ) -> None:
         """Take each entry's meaning and whether it is active, and how to read it and tell its time."""
         self._entries: Final = list(entries)
@@ -41,25 +40,18 @@ class Listed(Generic[_Meaning, _Fact]):
 
     @property
     def facts(self) -> tuple[_Fact, ...]:
-        """Read all entries, newest first."""
+        """Read all entries, newest first; ties keep the order of the source, and what has no time comes last."""
         if self._facts is None:
-            self._facts = self._in_order(resource for _, _, resource in self._entries)
+            rows = sorted((resource for _, _, resource in self._entries), key=self._start, reverse=True)
+            self._facts = tuple(fact for row in rows if (fact := self._read(row)) is not None)
         return self._facts
 
     def newest(self, meanings: Collection[_Meaning], *, ever: bool = False) -> _Fact | None:
         """Read the newest active entry that has one of the meanings, with `ever` one that is over too."""
         meant = (row for meaning, is_active, row in self._entries if meaning in meanings and (ever or is_active))
-        return next(iter(self._in_order(meant)), None)
+        newest = max(meant, key=self._start, default=None)
+        return None if newest is None else self._read(newest)
 
-    def _in_order(self, rows: Iterable[Resource]) -> tuple[_Fact, ...]:
-        return newest_first([fact for row in rows if (fact := self._read(row)) is not None], self._time)
-
-
-def newest_first(facts: Sequence[_Fact], time: Time[_Fact]) -> tuple[_Fact, ...]:
-    """Put facts in order; ties keep the order of the source, and what has no time comes last."""
-
-    def start(fact: _Fact) -> datetime:
-        at = time(fact)
+    def _start(self, resource: Resource) -> datetime:
+        at = self._time(resource)
         return BEGINNING if at is None else at.start
-
-    return tuple(sorted(facts, key=start, reverse=True))

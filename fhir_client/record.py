@@ -7,11 +7,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from fhir_client import versions
 from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_state, ordered_ingredients, read_medication
 from fhir_client.elements import Resource, codings, local_reference, mapping
 from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
-from fhir_client.listed import Listed, newest_first
+from fhir_client.listed import Listed
 from fhir_client.resources import (
     Horizon,
     problem_codings,
@@ -23,7 +24,7 @@ from fhir_client.resources import (
 )
 from fhir_client.results import ResultIndex, Results
 from fhir_client.rows import Rows
-from fhir_client.times import Interval, age_range_years, age_years
+from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -174,7 +175,7 @@ class PatientRecord:
                     if (is_active := problem_state(resource, self._horizon)) is not None
                 ),
                 read=lambda resource: read_condition(resource, self._horizon),
-                time=lambda condition: condition.onset or condition.recorded,
+                time=lambda resource: versions.began_at(resource) or versions.recorded_at(resource),
             )
         found: Listed[tuple[Code, ...], Condition] = self._read["problems"]
         return found
@@ -196,7 +197,7 @@ class PatientRecord:
                     if (is_active := order_state(resource, self._horizon)) is not None
                 ),
                 read=lambda resource: read_medication(resource, self._horizon, self._resolve),
-                time=lambda medication: medication.authored,
+                time=versions.authored_at,
             )
         found: Listed[frozenset[str] | None, Medication] = self._read["drug orders"]
         return found
@@ -209,12 +210,7 @@ class PatientRecord:
     @property
     def encounters(self) -> tuple[Encounter, ...]:
         """Give the encounters that had begun and were not entered in error, newest first."""
-        return self._facts(
-            "encounters",
-            ("Encounter",),
-            lambda resource: read_encounter(resource, self._horizon, self._condition_codings),
-            lambda encounter: encounter.period,
-        )
+        return self._facts("encounters", ("Encounter",), self._encounter, lambda encounter: encounter.period)
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -235,10 +231,18 @@ class PatientRecord:
 
     def encounter(self, reference: str | None) -> Encounter | None:
         """Find an encounter by reference (`Encounter/1`), None if it is not in the record."""
-        wanted = self._local(reference, "Encounter")
-        if wanted is None:
+        wanted = self._local_encounter(reference) or ""
+        kind, _, id_ = wanted.partition("/")
+        if kind != "Encounter" or not id_:
             return None
-        return next((encounter for encounter in self.encounters if encounter.source.reference == wanted), None)
+        if wanted not in self._read:
+            row = self._rows.named(kind, id_)
+            self._read[wanted] = None if row is None else self._encounter(row)
+        found: Encounter | None = self._read[wanted]
+        return found
+
+    def _encounter(self, resource: Resource) -> Encounter | None:
+        return read_encounter(resource, self._horizon, self._condition_codings)
 
     def _facts(
         self,
@@ -249,7 +253,7 @@ class PatientRecord:
     ) -> tuple[_Fact, ...]:
         if name not in self._read:
             rows = (resource for kind in kinds for resource in self._resources(kind))
-            self._read[name] = newest_first([fact for row in rows if (fact := read(row)) is not None], time)
+            self._read[name] = _newest_first([fact for row in rows if (fact := read(row)) is not None], time)
         found: tuple[_Fact, ...] = self._read[name]
         return found
 
@@ -284,3 +288,11 @@ class PatientRecord:
     def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
         condition = self._resolve(pointer, "Condition")
         return () if condition is None else codings(condition.get("code"))
+
+
+def _newest_first(facts: list[_Fact], time: Callable[[_Fact], Interval | None]) -> tuple[_Fact, ...]:
+    def start(fact: _Fact) -> datetime:
+        at = time(fact)
+        return BEGINNING if at is None else at.start
+
+    return tuple(sorted(facts, key=start, reverse=True))
