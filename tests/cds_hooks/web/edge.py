@@ -1,7 +1,7 @@
 """The edge as tests meet it: the application with declared services, a fixed clock, its own journal and its own log."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,13 +99,20 @@ def an_override(card: str, **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def an_edge(
-    folder: Path, *services: Service, settings: Settings | None = None, migrated: bool = True
+    folder: Path,
+    *services: Service,
+    settings: Settings | None = None,
+    migrated: bool = True,
+    timer: Callable[[], float] | None = None,
 ) -> Iterator[AnEdge]:
-    """Open the application over a journal in a folder; without services it has one declared for tests."""
+    """Open the application over a journal in a folder; without services it has one declared for tests.
+
+    Deadlines go by a stopwatch, unless a test waits in earnest and brings a timer.
+    """
     journal = Journal(open_database(f"sqlite:///{folder / 'journal.db'}"))
     if migrated:
         journal.migrate()
-    stream, timer, connections = StringIO(), Stopwatch(), Connections()
+    stream, stopwatch, connections = StringIO(), Stopwatch(), Connections()
     app = create_app(
         settings or Settings(authentication=Authentication.OFF),
         catalogue=Catalogue(services or (a_service(),)),
@@ -113,10 +120,10 @@ def an_edge(
         connections=connections,
         log=Log(stream, clock=lambda: NOW, strict=True),
         now=lambda: NOW,
-        timer=timer,
+        timer=timer or stopwatch,
     )
     try:
-        yield AnEdge(app.test_client(), journal, stream, timer)
+        yield AnEdge(app.test_client(), journal, stream, stopwatch)
     finally:
         connections.close()
         journal.close()
