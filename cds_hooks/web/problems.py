@@ -27,7 +27,9 @@ _OF_HTTP: Mapping[int, Fault] = MappingProxyType(
         413: BodyTooLarge.usual,
         414: Fault("too-long", "the address is too long"),
         415: WrongMediaType.usual,
+        417: Fault("not-supported", "the expectation cannot be met"),
         431: Fault("too-long", "the headers are too large"),
+        501: Fault("not-supported", "the transfer coding is not supported"),
     }
 )
 
@@ -59,6 +61,11 @@ def problem_of(error: BaseException) -> Problem:
         headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
         return Problem(error.code, (_OF_HTTP[error.code],), headers)
     return Problem(500, (INTERNAL,), is_ours=True)
+
+
+def problem_of_status(status: int) -> Problem:
+    """Give the answer to what the server refused before the application was asked."""
+    return Problem(status, (_OF_HTTP.get(status, INTERNAL),))
 
 
 def operation_outcome(faults: Sequence[Fault], correlation: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import orjson
 from flask import Response, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn publishes no types
 
 from cds_hooks.catalogue import Catalogue
-from cds_hooks.errors import BodyTooLarge, NotRecorded, Overloaded, WrongMediaType
+from cds_hooks.errors import BodyTooLarge, Fault, MalformedRequest, NotRecorded, Overloaded, WrongMediaType
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.journal.audit import Caller, Journal
 from cds_hooks.journal.feedback import record_feedback
@@ -31,6 +32,7 @@ JSON = "application/json"
 _JSON_TYPES = frozenset({JSON, "application/fhir+json"})
 # DISC-17: cacheable; a minute, so that a service that was switched off is soon off everywhere.
 _DISCOVERY_CACHE = "public, max-age=60"
+_CUT_OFF = Fault("structure", "the body is cut off, or its chunks are malformed")
 _RECEIVED = b'{"status":"received"}'
 
 
@@ -186,9 +188,14 @@ def _read_body() -> bytes:
         length = limit + 1 if request.environ.get("wsgi.input_terminated") else 0
     elif length > limit:
         raise BodyTooLarge
-    body: bytes = request.environ["wsgi.input"].read(length)
+    try:
+        body: bytes = request.environ["wsgi.input"].read(length)
+    except (OSError, ParseException):
+        raise MalformedRequest(_CUT_OFF) from None  # the server's error repeats what was sent
     if len(body) > limit:
         raise BodyTooLarge
+    if request.content_length is not None and len(body) < length:
+        raise MalformedRequest(_CUT_OFF)
     return body
 
 

@@ -11,6 +11,7 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 from cds_hooks.journal.database import where
 from cds_hooks.journal.logs import Log
 from cds_hooks.web.settings import Settings
+from cds_hooks.web.worker import Worker
 from cds_hooks.web.wsgi import Edge, settle_memory
 
 KEEP_ALIVE_SECONDS = 30
@@ -37,7 +38,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
             "bind": self._address,
             "workers": self._workers,
             "threads": self._threads,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "preload_app": True,
             "keepalive": KEEP_ALIVE_SECONDS,
             "timeout": self._settings.deadline_ms // 1000 + 30,

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import orjson
 import pytest
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData  # type: ignore[import-untyped]  # gunicorn publishes no types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +158,40 @@ def test_a_wrong_type_at_any_place_is_answered_without_the_value(edge: AnEdge, p
     answer = edge.call(call)
     assert answer.status_code in {200, 400, 412}
     assert b"Zzmarker" not in answer.data
+
+
+class Broken(BytesIO):
+    """A body whose sending ends in an error, as gunicorn raises it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"wsgi.input": BytesIO(b"{}"), "CONTENT_LENGTH": "3"},
+        {"wsgi.input": Broken(InvalidChunkSize(b"MARKER")), "wsgi.input_terminated": True},
+        {"wsgi.input": Broken(NoMoreData(b"MARKER")), "wsgi.input_terminated": True},
+        {"wsgi.input": Broken(ConnectionResetError("MARKER")), "CONTENT_LENGTH": "3"},
+    ],
+)
+def test_a_body_that_is_cut_off_is_the_callers_fault(edge: AnEdge, environ: dict[str, object]) -> None:
+    overrides = {**environ, "CONTENT_TYPE": "application/json"}
+    answer = edge.http.post("/cds-services/test-service", environ_overrides=overrides)
+    assert answer.status_code == 400
+    assert orjson.loads(answer.data)["issue"] == [
+        {
+            "severity": "error",
+            "code": "structure",
+            "details": {"text": "the body is cut off, or its chunks are malformed"},
+        }
+    ]
+    assert "MARKER" not in edge.stream.getvalue()
 
 
 def test_the_process_goes_on_after_all_this(edge: AnEdge) -> None:
