@@ -1,6 +1,6 @@
 """Everything known of one patient as of one instant."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _Fact = TypeVar("_Fact")
+_Answer = TypeVar("_Answer")
 
 
 class Availability(StrEnum):
@@ -56,6 +57,7 @@ class PatientRecord:
     """
 
     __slots__ = (
+        "_answered",
         "_availability",
         "_encounters",
         "_full_urls",
@@ -86,6 +88,7 @@ class PatientRecord:
         self._horizon = Horizon.at(as_of)
         self._rows = rows
         self._read: dict[str, Any] = {}
+        self._answered: dict[Hashable, Any] = {}
         self._encounters: dict[str | None, str | None] = {}
 
     @classmethod
@@ -124,6 +127,16 @@ class PatientRecord:
         if self._availability is None:
             return Availability.COMPLETE
         return self._availability.get(key, Availability.UNAVAILABLE)
+
+    def once(self, question: Hashable, work_out: Callable[[], _Answer]) -> _Answer:
+        """Answer a question about the record, working it out only the first time: a record does not change.
+
+        A question names what is asked and all that the answer depends on besides the record.
+        """
+        if question not in self._answered:
+            self._answered[question] = work_out()
+        answer: _Answer = self._answered[question]
+        return answer
 
     # ---- the patient
 

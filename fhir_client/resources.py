@@ -167,6 +167,9 @@ def _why_absent(element: Resource) -> str | None:
 
 def problem_state(resource: Resource, horizon: Horizon) -> bool | None:
     """Tell whether a problem was active at the instant; None where it is no fact: refuted, or not known by then."""
+    plainly = versions.is_plainly_active(resource, horizon.day_before)
+    if plainly is not None:
+        return plainly
     if (
         not versions.is_confirmed(resource)
         or horizon.hides(versions.began_at(resource))

@@ -174,7 +174,11 @@ def _by_code(resources: Iterable[Resource]) -> dict[Code, list[_Place]]:
             number += 1
             try:  # nothing out of the ordinary: the hot path
                 for coding in element["code"]["coding"]:
-                    as_sent.setdefault((coding["system"], coding["code"]), []).append(place)
+                    key = coding["system"], coding["code"]
+                    if key in as_sent:
+                        as_sent[key].append(place)
+                    else:
+                        as_sent[key] = [place]
             except (KeyError, TypeError):
                 for code in codings(element.get("code")):
                     as_sent.setdefault(code, []).append(place)

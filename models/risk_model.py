@@ -147,7 +147,7 @@ class RiskModel:
         Else what must be known first is added to `unknown`, and to `said` how sure it is that nothing excludes.
         """
         for exclusion in self.exclusions:
-            answer = exclusion.feature.read(record, site) if exclusion.feature.read else Missing(Gap.NOT_RECORDED)
+            answer = exclusion.feature.answer(record, site)
             if isinstance(answer, Missing):
                 if exclusion.blocks:
                     unknown.append(exclusion.feature.as_input(answer))
@@ -156,7 +156,7 @@ class RiskModel:
             elif answer.note:
                 said.append(f"{exclusion.feature.label}: {answer.note}")
         for domain in self.chart_domain:
-            answer = domain.feature.read(record, site) if domain.feature.read else Missing(Gap.NOT_RECORDED)
+            answer = domain.feature.answer(record, site)
             cut = cut_by_birth_date(domain, record)
             if cut is not None:
                 unknown.append(domain.feature.as_input(cut))

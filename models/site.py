@@ -24,4 +24,4 @@ class Site:
     snomed: bool = True
     news2_window_minutes: int = 60
     consciousness_codes: frozenset[Code] = frozenset()
-    consciousness_answers: Mapping[Code, str] = field(default_factory=lambda: _NONE)
+    consciousness_answers: Mapping[Code, str] = field(default_factory=lambda: _NONE, hash=False)

@@ -102,7 +102,7 @@ class CkdDetection:
 
     def _assess(self, record: PatientRecord, site: Site) -> Assessment:
         for exclusion in self.exclusions:
-            answer = exclusion.feature.read(record, site) if exclusion.feature.read else None
+            answer = exclusion.feature.answer(record, site)
             if isinstance(answer, Reading) and answer.value:
                 return NotApplicable(self.reference, exclusion.reason)
         readings = extract(self.features, record, site)

@@ -40,7 +40,7 @@ def _pregnancy(record: PatientRecord, site: Site) -> Answer:
     """Believe a recorded pregnancy or a recent answer of it; a recent `not pregnant` settles an unreadable list."""
     if record.patient is not None and record.patient.sex == "male":
         return Reading(value=False)
-    recorded, answered = (feature.read(record, site) for feature in (_RECORDED, _ANSWERED) if feature.read)
+    recorded, answered = _RECORDED.answer(record, site), _ANSWERED.answer(record, site)
     for answer in (recorded, answered):
         if isinstance(answer, Reading) and answer.value:
             return answer

@@ -60,6 +60,13 @@ class Feature:
         """Give the keys of the searches without whose answer there is no reading."""
         return frozenset(search.key for search in self.searches) - self.optional_keys
 
+    def answer(self, record: PatientRecord, site: Site) -> Answer:
+        """Read it by itself. Several models of a service share features: each is read from a record once."""
+        read = self.read
+        if read is None:
+            return Missing(Gap.NOT_RECORDED)
+        return record.once((read, site), lambda: read(record, site))
+
     def in_unit(self, value: float, unit: str | None) -> float | Gap:
         """Convert a value to the feature's unit, or say why it is refused: nothing is guessed, nothing clamped."""
         if unit != self.unit:
@@ -88,7 +95,7 @@ def extract(features: Iterable[Feature], record: PatientRecord, site: Site) -> d
     together: dict[ReadTogether, Readings] = {}
     for feature in features:
         if feature.read is not None:
-            readings[feature.name] = feature.read(record, site)
+            readings[feature.name] = feature.answer(record, site)
         elif feature.read_together is not None:
             if feature.read_together not in together:
                 together[feature.read_together] = feature.read_together(record, site)

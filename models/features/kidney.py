@@ -26,13 +26,11 @@ def creatinines(record: PatientRecord, site: Site) -> Iterator[tuple[Interval, f
 
 
 def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
-    if CREATININE_MG_DL.read is None or REPORTED_EGFR_ML_MIN_1_73M2.read is None:  # pragma: no cover - both are read
-        return Missing(Gap.NOT_RECORDED)
-    creatinine = CREATININE_MG_DL.read(record, site)
+    creatinine = CREATININE_MG_DL.answer(record, site)
     if isinstance(creatinine, Missing):
         if creatinine.gap not in (Gap.NOT_RECORDED, Gap.TOO_OLD):
             return creatinine
-        reported = REPORTED_EGFR_ML_MIN_1_73M2.read(record, site)
+        reported = REPORTED_EGFR_ML_MIN_1_73M2.answer(record, site)
         return reported if isinstance(reported, Reading) else creatinine
     sex, age = readings["sex"], readings["age_years"]
     if isinstance(sex, Missing) or isinstance(age, Missing):
@@ -43,12 +41,16 @@ def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
 
 
 def _stable_egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
+    unstable = record.once((_unstable, site), lambda: _unstable(record, site))
+    return _egfr(record, site, readings) if unstable is None else unstable
+
+
+def _unstable(record: PatientRecord, site: Site) -> Missing | None:
+    """Give, where creatinine rose as in acute injury, what stands for the eGFR; with the time of the newest value."""
     since = reaches_back(record.as_of)
-    recent = takewhile(lambda result: result[0].start >= since, creatinines(record, site))
-    series = [(at, Creatinine(at.start, value)) for at, value in recent]
-    if unstable_since([creatinine for _, creatinine in series], record.as_of) is not None:
-        return Missing(Gap.UNSTABLE, series[0][0])
-    return _egfr(record, site, readings)
+    series = list(takewhile(lambda result: result[0].start >= since, creatinines(record, site)))
+    rose = unstable_since([Creatinine(at.start, value) for at, value in series], record.as_of)
+    return None if rose is None else Missing(Gap.UNSTABLE, series[0][0])
 
 
 EGFR_ML_MIN_1_73M2 = Feature(

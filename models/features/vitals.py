@@ -51,7 +51,7 @@ _REPORTED_BMI = latest_quantity(
 
 def _bmi(record: PatientRecord, site: Site) -> Answer:
     """Take the reported index, or where there is none in the window that of height and weight."""
-    reported, weight, height = (f.read(record, site) for f in (_REPORTED_BMI, WEIGHT_KG, HEIGHT_CM) if f.read)
+    reported, weight, height = (each.answer(record, site) for each in (_REPORTED_BMI, WEIGHT_KG, HEIGHT_CM))
     if isinstance(reported, Reading) or reported.gap not in (Gap.NOT_RECORDED, Gap.TOO_OLD):
         return reported
     if isinstance(weight, Missing) or isinstance(height, Missing):

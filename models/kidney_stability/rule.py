@@ -1,11 +1,10 @@
 """The creatinine rule of AKI stage 1, read over the last 90 days; every number is in parameters.toml."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.parameters import load
 
@@ -22,8 +21,7 @@ _BASELINE_TO: Final = timedelta(days=PARAMETERS["baseline"]["to_days"])
 _FLOAT_DIGITS: Final = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Creatinine:
+class Creatinine(NamedTuple):
     """One creatinine in mg/dL and when it was taken."""
 
     at: datetime
