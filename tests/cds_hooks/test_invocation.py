@@ -1,22 +1,30 @@
 """The pipeline: from a hook call to cards, and what keeps cards from being shown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from cds_hooks.catalogue import Catalogue
 from cds_hooks.errors import DataUnavailable
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.policy import Policy, ReleaseState
+from cds_hooks.protocol.cards import Action, CreateAction, DeleteAction, SelectionBehavior, UpdateAction
+from cds_hooks.protocol.checks import ImpossibleMessage
+from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Service
-from fhir_client.record import PatientRecord
+from fhir_client.record import Availability, PatientRecord
 from models.assessment import Assessed, Assessment, ModelReference
 from models.risk_model import Output
 from models.site import Site
-from tests.builders import a_bundle, a_patient
+from tests.builders import a_bundle, a_patient, an_encounter
 from tests.cds_hooks.declared import AnAssessor, a_service
+from tests.spec.cards import a_card, a_suggestion
+from tests.spec.messages import a_context
+from tests.spec.messages import a_request as a_message
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 DOUBTFUL = Output("risk", "risk", unverified=("S0: ONE-SOURCE",))
@@ -123,3 +131,58 @@ def test_an_error_of_an_assessor_is_never_an_empty_list_of_cards() -> None:
 
     with pytest.raises(ArithmeticError):
         invoked(a_service(assessors=(Broken(),)))
+
+
+def test_a_patient_who_books_is_shown_no_clinician_card() -> None:
+    """[APPT-3] The patient can be the user (self-booking): same as PV-2."""
+    hook = Hook.APPOINTMENT_BOOK
+    service = a_service(hooks=(hook,))
+    for user, expected in (("Patient/p1", []), ("RelatedPerson/r1", []), ("Practitioner/1", ["risk is 0.25"])):
+        context = a_context(hook, userId=user)
+        prefetch = {"patient": a_patient(), "laboratory": a_bundle()}
+        request = HookRequest.from_object(a_message(hook, context=context, prefetch=prefetch), service_hooks=(hook,))
+        invocation = invoke(service, request, connect=lambda _: None, now=lambda: NOW, policy=LIVE)
+        assert summaries(invocation) == expected
+
+
+@pytest.mark.parametrize("nothing", [None, a_bundle()])
+@pytest.mark.parametrize("service", Catalogue.found().services, ids=lambda service: service.id)
+def test_a_discharge_may_be_asked_about_before_its_data_are_complete(service: Service, nothing: Any) -> None:
+    """[ED-1] May fire at start, middle or end of discharge: no discharge medications yet is an answer."""
+    hook = Hook.ENCOUNTER_DISCHARGE
+    at_discharge = replace(service, hooks=(hook,))
+    prefetch = dict.fromkeys(service.searches, nothing) | {"patient": a_patient()}
+    if "encounters" in prefetch:
+        prefetch["encounters"] = a_bundle(an_encounter(id="e1"))  # not ended yet
+    request = HookRequest.from_object(a_message(hook, prefetch=prefetch), service_hooks=(hook,))
+    invocation = invoke(at_discharge, request, connect=lambda _: None, now=lambda: NOW, policy=LIVE)
+    assert len(invocation.assessments) == len(service.assessors)
+    assert set(invocation.availability.values()) == {Availability.COMPLETE}
+
+
+RECORDED = "Condition/c1"
+
+
+@pytest.mark.parametrize(
+    ("action", "is_sent"),
+    [
+        (DeleteAction("x", RECORDED), False),
+        (UpdateAction("x", {"resourceType": "Condition", "id": "c1"}), False),
+        (DeleteAction("x", "Condition/c2"), True),
+        (UpdateAction("x", {"resourceType": "Condition", "id": "c2"}), True),
+        (CreateAction("x", {"resourceType": "Condition"}), True),
+    ],
+)
+def test_no_suggestion_alters_a_problem_that_was_just_recorded(action: Action, *, is_sent: bool) -> None:
+    """[PLC-1] No suggestion alters the new Condition."""
+    card = a_card(suggestions=(a_suggestion(actions=(action,)),), selection_behavior=SelectionBehavior.ANY)
+    hook, prefetch = Hook.PROBLEM_LIST_ITEM_CREATE, {"patient": a_patient(), "laboratory": a_bundle()}
+    service = a_service(hooks=(hook, Hook.PATIENT_VIEW), present=lambda *_: [card])
+    after = HookRequest.from_object(a_message(hook, prefetch=prefetch), service_hooks=service.hooks)
+    assert f"{after.context.drafts[0]['resourceType']}/{after.context.drafts[0]['id']}" == RECORDED
+    if is_sent:
+        assert invoke(service, after, connect=lambda _: None, now=lambda: NOW, policy=LIVE).response.cards == (card,)
+        return
+    with pytest.raises(ImpossibleMessage, match="just recorded"):
+        invoke(service, after, connect=lambda _: None, now=lambda: NOW, policy=LIVE)
+    assert invoked(service).response.cards == (card,)

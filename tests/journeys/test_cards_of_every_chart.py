@@ -17,6 +17,7 @@ from cds_hooks.policy import Policy
 from cds_hooks.protocol.admissible import addresses_of
 from cds_hooks.protocol.cards import Action, Card, CreateAction, DeleteAction, Indicator, Source, UpdateAction
 from cds_hooks.protocol.checks import ImpossibleMessage
+from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
@@ -35,9 +36,9 @@ GENERATED = 120
 PAYLOAD = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) www.zzmarker.example"
 
 
-def a_call(service: Service, chart: AChart, prefetch: dict[str, Any]) -> HookRequest:
-    context = {"userId": "Practitioner/1", "patientId": chart.patient_id, "encounterId": chart.encounter_id}
-    body = {"hook": service.hooks[0], "hookInstance": INSTANCE, "context": context, "prefetch": prefetch}
+def a_call(service: Service, chart: AChart, prefetch: dict[str, Any], hook: Hook, user: str) -> HookRequest:
+    context = {"userId": user, "patientId": chart.patient_id, "encounterId": chart.encounter_id}
+    body = {"hook": hook, "hookInstance": INSTANCE, "context": context, "prefetch": prefetch}
     return HookRequest.from_object(body, service_hooks=service.hooks)
 
 
@@ -59,8 +60,16 @@ def _is_found(search: Search, resource: dict[str, Any]) -> bool:
     return not search.codes or not codes.isdisjoint(code.code for code in search.codes)
 
 
-def answer(service: Service, chart: AChart, prefetch: dict[str, Any] | None = None) -> Invocation:
-    request = a_call(service, chart, prefetch_of(service, chart) if prefetch is None else prefetch)
+def answer(
+    service: Service,
+    chart: AChart,
+    prefetch: dict[str, Any] | None = None,
+    *,
+    hook: Hook | None = None,
+    user: str = "Practitioner/1",
+) -> Invocation:
+    sent = prefetch_of(service, chart) if prefetch is None else prefetch
+    request = a_call(service, chart, sent, hook or service.hooks[0], user)
     return invoke(service, request, connect=lambda _: None, now=lambda: NOW, policy=POLICY)
 
 
@@ -116,6 +125,34 @@ def unseen_targets(actions: Iterator[Action], seen: set[str]) -> list[str]:
             case DeleteAction():
                 targets.append(action.resource_id)
     return [target for target in targets if target not in seen]
+
+
+# Again
+
+
+def test_the_same_chart_gives_the_same_cards_to_each_user_at_each_phase() -> None:
+    """[ES-1, LIFE-2] May fire several times for one encounter, for each user or phase: deterministic answers."""
+    service = next(service for service in SERVICES if Hook.ENCOUNTER_START in service.hooks)
+    shown = 0
+    for chart in charts():
+        if chart.encounter_id is None:
+            continue
+        said = [
+            without_uuids(answer(service, chart, hook=hook, user=user).response.cards)
+            for hook in service.hooks
+            for user in ("Practitioner/1", "Practitioner/2", "PractitionerRole/1", "Practitioner/1")
+        ]
+        assert said == said[:1] * len(said)
+        shown += len(said[0])
+    assert shown > 0
+
+
+def without_uuids(cards: tuple[Card, ...]) -> list[Card]:
+    """The cards with one uuid for all: all that two answers may differ in."""
+    return [
+        replace(card, uuid=INSTANCE, suggestions=tuple(replace(each, uuid=INSTANCE) for each in card.suggestions))
+        for card in cards
+    ]
 
 
 # Suggestions

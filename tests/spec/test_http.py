@@ -1,5 +1,6 @@
 """Section 8 of CDS Hooks, and what sections 2, 3 and 6 say of discovery, limits and answers."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -17,6 +18,7 @@ from cds_hooks.errors import (
     BreaksProfile,
     CdsError,
     DataUnavailable,
+    Fault,
     MalformedRequest,
     NotEntitled,
     NotRecorded,
@@ -34,12 +36,20 @@ from cds_hooks.web.app import create_app
 from cds_hooks.web.problems import problem_of
 from cds_hooks.web.settings import Authentication, Settings
 from cds_hooks.web.site import SiteFile
-from tests.builders import a_bundle, a_patient
+from tests.builders import a_bundle, a_patient, an_observation
 from tests.cds_hooks.declared import a_service, one_card
 from tests.cds_hooks.web.edge import CORRELATION, AnEdge, a_call, an_edge
 from tests.spec.messages import a_draft
 
 OFF = Settings(authentication=Authentication.OFF)
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+A_SICK_CHART = {
+    "patient": a_patient(),
+    "conditions": a_bundle(),
+    "laboratory": a_bundle(
+        an_observation("2160-0", 2.0, "mg/dL", on="2024-05-20"), an_observation("2160-0", 2.0, "mg/dL", on="2024-01-10")
+    ),
+}
 FAR_TOO_MUCH = 10 * 1024 * 1024 + 1
 
 
@@ -359,3 +369,49 @@ def test_a_draft_for_another_patient_is_refused_and_audited(tmp_path: Path) -> N
         assert answer.status_code == 400
         assert edge.count("invocations") == 0
         assert edge.count("refusals") == 1
+
+
+def test_discovery_refuses_with_an_outcome_too(edge: AnEdge) -> None:
+    """[DISC-15] Other 4xx and 5xx answers are allowed here too."""
+    for answer, status, code in (
+        (edge.http.post("/cds-services"), 405, "not-supported"),
+        (edge.http.get("/cds-services", headers={"Host": "rebound.example"}), 403, "forbidden"),
+        (edge.http.get("/cds-services", environ_base={"REMOTE_ADDR": "10.0.0.9"}), 403, "forbidden"),
+    ):
+        assert answer.status_code == status
+        assert issues(answer) == [(code, None)]
+    assert edge.http.get("/cds-services").status_code == 200
+
+
+def test_a_request_that_breaks_a_services_profile_is_422(tmp_path: Path) -> None:
+    """[HTTP-10] Valid, but breaks a profile the service imposes: 422."""
+
+    def with_an_encounter(*given: Any) -> Any:
+        if given[1].request.context.encounter_id is None:
+            raise BreaksProfile(Fault("required", "this service needs an encounter", "context.encounterId"))
+        return one_card(*given)
+
+    with an_edge(tmp_path, a_service(present=with_an_encounter)) as edge:
+        answer = edge.call()
+        assert answer.status_code == 422
+        assert issues(answer) == [("required", "context.encounterId")]
+        assert (edge.count("invocations"), edge.count("refusals")) == (0, 1)
+        context = {"userId": "Practitioner/u1", "patientId": "p1", "encounterId": "e1"}
+        assert edge.call(a_call(context=context)).status_code == 200
+
+
+def test_a_card_needs_no_later_state_of_ours(tmp_path: Path) -> None:
+    """[LIFE-1] A card belongs to the invocation that produced it: it needs no later state of ours to be understood."""
+    answers = []
+    for name in ("one", "other"):  # two installations that have heard nothing of each other
+        (tmp_path / name).mkdir()
+        with an_edge(tmp_path / name, *Catalogue.found().services) as edge:
+            answers.append(edge.call(a_call(prefetch=A_SICK_CHART), service="kidney-risk").get_data(as_text=True))
+    first, second = (orjson.loads(UUID.sub("", answer)) for answer in answers)
+    assert first == second
+    assert first["cards"]
+    uuids = UUID.findall(answers[0])
+    assert len(uuids) == len(set(uuids))  # nothing refers to another card, or to the call
+    (page,) = {link["url"] for card in first["cards"] for link in card["links"]}
+    with an_edge(tmp_path / "one", *Catalogue.found().services, migrated=False) as edge:
+        assert edge.http.get(page.removeprefix("http://127.0.0.1:8000")).status_code == 200
