@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -59,9 +60,8 @@ class PatientRecord:
     __slots__ = (
         "_answered",
         "_availability",
-        "_encounters",
-        "_full_urls",
         "_horizon",
+        "_pointers",
         "_read",
         "_rows",
         "as_of",
@@ -84,12 +84,11 @@ class PatientRecord:
         self.encounter_id: Final = encounter_id
         self.drafts: Final = drafts
         self._availability = availability
-        self._full_urls = rows.full_urls
+        self._pointers = Pointers(rows)
         self._horizon = Horizon.at(as_of)
         self._rows = rows
         self._read: dict[str, Any] = {}
         self._answered: dict[Hashable, Any] = {}
-        self._encounters: dict[str | None, str | None] = {}
 
     @classmethod
     def from_resources(
@@ -171,7 +170,7 @@ class PatientRecord:
         """
         index: ResultIndex | None = self._read.get("results")
         if index is None:
-            index = ResultIndex(self._resources("Observation"), self._horizon, self._local_encounter)
+            index = ResultIndex(self._resources("Observation"), self._horizon, self._pointers.encounter)
             self._read["results"] = index
         return index.find(codes)
 
@@ -187,8 +186,8 @@ class PatientRecord:
                     for resource in self._resources("Condition")
                     if (is_active := problem_state(resource, self._horizon)) is not None
                 ),
-                read=lambda resource: read_condition(resource, self._horizon),
-                time=lambda resource: versions.began_at(resource) or versions.recorded_at(resource),
+                read=partial(read_condition, horizon=self._horizon),
+                time=_problem_time,
             )
         found: Listed[tuple[Code, ...], Condition] = self._read["problems"]
         return found
@@ -204,12 +203,12 @@ class PatientRecord:
         if "drug orders" not in self._read:
             self._read["drug orders"] = Listed(
                 (
-                    (ordered_ingredients(resource, self._resolve), is_active, resource)
+                    (ordered_ingredients(resource, self._pointers.resolve), is_active, resource)
                     for kind in DRUG_ORDERS
                     for resource in self._resources(kind)
                     if (is_active := order_state(resource, self._horizon)) is not None
                 ),
-                read=lambda resource: read_medication(resource, self._horizon, self._resolve),
+                read=partial(read_medication, horizon=self._horizon, resolve=self._pointers.resolve),
                 time=versions.authored_at,
             )
         found: Listed[frozenset[str] | None, Medication] = self._read["drug orders"]
@@ -244,7 +243,7 @@ class PatientRecord:
 
     def encounter(self, reference: str | None) -> Encounter | None:
         """Find an encounter by reference (`Encounter/1`), None if it is not in the record."""
-        wanted = self._local_encounter(reference) or ""
+        wanted = self._pointers.encounter(reference) or ""
         kind, _, id_ = wanted.partition("/")
         if kind != "Encounter" or not id_:
             return None
@@ -275,32 +274,51 @@ class PatientRecord:
 
     # ---- references
 
-    def _local(self, pointer: str | None, kind: str) -> str | None:
-        """Give `Type/id` for a reference of any form; a `urn:uuid:` that no Bundle explains is the id itself."""
-        if pointer is None:
-            return None
-        known = self._full_urls.get(pointer, pointer)
-        return f"{kind}/{known.removeprefix('urn:uuid:')}" if known.startswith("urn:uuid:") else local_reference(known)
-
-    def _local_encounter(self, pointer: str | None) -> str | None:
-        if pointer not in self._encounters:
-            self._encounters[pointer] = self._local(pointer, "Encounter")
-        return self._encounters[pointer]
-
-    def _resolve(self, pointer: str, kind: str = "Medication") -> Resource | None:
-        found, _, id_ = (self._local(pointer, kind) or "").partition("/")
-        return self._rows.named(found, id_)
-
     def _resolve_draft(self, pointer: str) -> Resource | None:
-        wanted = self._local(pointer, "Medication")
+        wanted = self._pointers.local(pointer, "Medication")
         for draft in self.drafts:
             if wanted == f"{mapping(draft).get('resourceType')}/{mapping(draft).get('id')}":
                 return draft
-        return self._resolve(pointer)
+        return self._pointers.resolve(pointer)
 
     def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
-        condition = self._resolve(pointer, "Condition")
+        condition = self._pointers.resolve(pointer, "Condition")
         return () if condition is None else codings(condition.get("code"))
+
+
+class Pointers:
+    """What the references in a chart lead to. Knows the rows and not the record: what the record keeps may keep this.
+
+    A record that led back to itself would live on, with the body it was read from, until the collector came by.
+    """
+
+    __slots__ = ("_encounters", "_rows")
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._encounters: dict[str | None, str | None] = {}
+
+    def local(self, pointer: str | None, kind: str) -> str | None:
+        """Give `Type/id` for a reference of any form; a `urn:uuid:` that no Bundle explains is the id itself."""
+        if pointer is None:
+            return None
+        known = self._rows.full_urls.get(pointer, pointer)
+        return f"{kind}/{known.removeprefix('urn:uuid:')}" if known.startswith("urn:uuid:") else local_reference(known)
+
+    def encounter(self, pointer: str | None) -> str | None:
+        """Give `Encounter/id` for a reference to one."""
+        if pointer not in self._encounters:
+            self._encounters[pointer] = self.local(pointer, "Encounter")
+        return self._encounters[pointer]
+
+    def resolve(self, pointer: str, kind: str = "Medication") -> Resource | None:
+        """Give the row that a reference leads to, None where there is none."""
+        found, _, id_ = (self.local(pointer, kind) or "").partition("/")
+        return self._rows.named(found, id_)
+
+
+def _problem_time(resource: Resource) -> Interval | None:
+    return versions.began_at(resource) or versions.recorded_at(resource)
 
 
 def _newest_first(facts: list[_Fact], time: Callable[[_Fact], Interval | None]) -> tuple[_Fact, ...]:

@@ -1,7 +1,7 @@
 """The results in a chart: found by code, put in order of time, and read one by one as they are asked for."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, overload
+from typing import Final, NamedTuple, overload
 
 from fhir_client.codes import Code, CodeSet, code_of
 from fhir_client.elements import Resource, codings, mappings
@@ -28,7 +28,7 @@ class ResultIndex:
         self._horizon: Final = horizon
         self._local: Final = local
         self._by_code: Final = _by_code(resources)
-        self._found: Final[dict[CodeSet, Results]] = {}
+        self._found: Final[dict[CodeSet, _Found]] = {}
         self._times: Final[dict[int, Interval | None]] = {}
         self._read: Final[dict[int, Observation]] = {}
 
@@ -39,38 +39,20 @@ class ResultIndex:
             asked = [code for code in self._by_code if codes.matches((code,))] if codes.prefixes else codes.codes
             places = {place[0]: place for code in asked for place in self._by_code.get(code, ())}.values()
             as_written = _in_written_order(places)
-            usable = self._by_time(places) if as_written is None else self._one_by_one(as_written)
-            known = self._found[codes] = Results(self, usable)
-        return known
+            usable = (
+                self._by_time(places) if as_written is None else _one_by_one(as_written, self._horizon, self._times)
+            )
+            known = self._found[codes] = _Found([], usable)
+        return Results(self, known)
 
     def _by_time(self, places: Iterable[_Place]) -> Iterator[_Dated]:
         usable = []
         for place in places:
-            at = self._usable_at(place)
+            at = _usable_at(place, self._horizon, self._times)
             if at is not None:
                 usable.append((at.start, -place[0], place, at))  # the numbers differ: nothing after them is compared
         usable.sort(reverse=True)
         return ((place, at) for _, _, place, at in usable)
-
-    def _one_by_one(self, places: Iterable[_Place]) -> Iterator[_Dated]:
-        """Read times as they are reached; a text that turns out to be no time comes last."""
-        undated = []
-        for place in places:
-            at = self._usable_at(place)
-            if at is UNDATED:
-                undated.append((place, at))
-            elif at is not None:
-                yield place, at
-        yield from sorted(undated, key=lambda dated: dated[0][0])
-
-    def _usable_at(self, place: _Place) -> Interval | None:
-        _, resource, element = place
-        if "modifierExtension" in element:
-            return None
-        if element is resource:
-            return result_time(resource, self._horizon)
-        times, key = self._times, id(resource)  # components share the time of their panel, which the record keeps alive
-        return times[key] if key in times else times.setdefault(key, result_time(resource, self._horizon))
 
     def read(self, place: _Place, at: Interval) -> Observation:
         """Read one result."""
@@ -81,15 +63,25 @@ class ResultIndex:
         return known
 
 
+class _Found(NamedTuple):
+    """The results of one code set: those that were reached, and the rest in order.
+
+    The index keeps it, so it must not lead back to the index: the chart would live on until the collector came by.
+    """
+
+    reached: list[_Dated]
+    rest: Iterator[_Dated]
+
+
 class Results(Sequence[Observation]):
     """Results in order; each is read when it is reached. Equal to any sequence of the same results."""
 
     __slots__ = ("_index", "_reached", "_rest")
 
-    def __init__(self, index: ResultIndex, usable: Iterator[_Dated]) -> None:
+    def __init__(self, index: ResultIndex, found: _Found) -> None:
         self._index: Final = index
-        self._rest: Final = usable
-        self._reached: Final[list[_Dated]] = []
+        self._reached: Final = found.reached
+        self._rest: Final = found.rest
 
     def __len__(self) -> int:
         return len(self._places)
@@ -140,6 +132,28 @@ class Results(Sequence[Observation]):
     def __repr__(self) -> str:
         """Show the count only: results must not reach a log."""
         return f"Results({len(self._places)})"
+
+
+def _one_by_one(places: Iterable[_Place], horizon: Horizon, times: dict[int, Interval | None]) -> Iterator[_Dated]:
+    """Read times as they are reached; a text that turns out to be no time comes last."""
+    undated = []
+    for place in places:
+        at = _usable_at(place, horizon, times)
+        if at is UNDATED:
+            undated.append((place, at))
+        elif at is not None:
+            yield place, at
+    yield from sorted(undated, key=lambda dated: dated[0][0])
+
+
+def _usable_at(place: _Place, horizon: Horizon, times: dict[int, Interval | None]) -> Interval | None:
+    _, resource, element = place
+    if "modifierExtension" in element:
+        return None
+    if element is resource:
+        return result_time(resource, horizon)
+    key = id(resource)  # components share the time of their panel, which the record keeps alive
+    return times[key] if key in times else times.setdefault(key, result_time(resource, horizon))
 
 
 def _in_written_order(places: Iterable[_Place]) -> list[_Place] | None:
