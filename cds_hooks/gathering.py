@@ -1,6 +1,6 @@
 """From what was prefetched, and what has to be fetched, to one patient's record; nothing else fetches."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Protocol
 
 from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
+from cds_hooks.protocol.hooks import Context, OrderDispatchContext
 from cds_hooks.protocol.requests import HookRequest
 from fhir_client.answers import Answer, missing, prefetched
 from fhir_client.bundles import patients_in
@@ -35,6 +36,7 @@ Connect = Callable[[HookRequest], FhirAccess | None]
 """Gives access to the caller's FHIR server for this call, None where there is none."""
 
 MEDICATIONS_READ = 40  # an order list names few drugs by reference; a longer one stays unresolved beyond these
+ORDERS_READ = 40  # and a dispatch few orders
 
 _WORDS = "the data are neither supplied nor obtainable"
 _CODES = {Reason.DENIED: "forbidden", Reason.NO_ANSWER: "transient", Reason.BUSY: "transient"}
@@ -91,14 +93,14 @@ def gather(
     answers = {key: _whole(answer, fetched.get(key)) for key, (answer, _) in supplied.items()}
     _check_required(required, answers)
     availability = {key: answer.availability for key, answer in answers.items()}
+
+    def access() -> FhirAccess | None:
+        return client or connect(request)
+
     resources = [resource for answer in answers.values() for resource in answer.resources]
-    drug_orders = [
-        resource
-        for key, answer in answers.items()
-        if searches[key].resource_type in DRUG_ORDERS
-        for resource in answer.resources
-    ]
-    resources += _drugs([*drug_orders, *request.context.drafts], lambda: client or connect(request))
+    dispatched = _dispatched(request.context, resources, access)
+    drug_orders = [*_drug_orders(searches, answers), *dispatched, *request.context.drafts]
+    resources += [*dispatched, *_drugs(drug_orders, access)]
     return Gathered(
         record=PatientRecord.from_resources(
             resources,
@@ -166,12 +168,39 @@ def _check_required(required: Collection[str], answers: Mapping[str, Answer]) ->
         raise DataUnavailable(*faults)
 
 
+def _dispatched(
+    context: Context, sent: Collection[Resource], connect: Callable[[], FhirAccess | None]
+) -> tuple[Resource, ...]:
+    """Read the orders that a dispatch names and nobody sent: clients differ in what a list in a token means (ODIS-4).
+
+    An order that cannot be read is not in the record.
+    """
+    if not isinstance(context, OrderDispatchContext):
+        return ()
+    known = {f"{resource.get('resourceType')}/{resource.get('id')}" for resource in sent}
+    client = connect() if not known.issuperset(context.dispatched_orders) else None
+    if client is None:
+        return ()
+    return _read(client, (order for order in context.dispatched_orders if order not in known), limit=ORDERS_READ)
+
+
+def _drug_orders(searches: Mapping[str, Search], answers: Mapping[str, Answer]) -> list[Resource]:
+    """Give what was found where drug orders were asked for."""
+    found = (answer for key, answer in answers.items() if searches[key].resource_type in DRUG_ORDERS)
+    return [resource for answer in found for resource in answer.resources]
+
+
 def _drugs(orders: Collection[Resource], connect: Callable[[], FhirAccess | None]) -> tuple[Resource, ...]:
     """Read the drugs that orders and drafts name by reference; what cannot be read stays unresolved, and says so."""
     wanted = medications_pointed_at(orders)
     client = connect() if wanted else None
     if client is None:
         return ()
-    local = dict.fromkeys(reference for reference in map(client.local, wanted) if reference is not None)
-    answers = client.ask({reference: Read(reference) for reference in islice(local, MEDICATIONS_READ)})
-    return tuple(resource for answer in answers.values() for resource in answer.resources)
+    local = (reference for reference in map(client.local, wanted) if reference is not None)
+    return _read(client, local, limit=MEDICATIONS_READ)
+
+
+def _read(client: FhirAccess, references: Iterable[str], *, limit: int) -> tuple[Resource, ...]:
+    """Read the first so many, each once and all at the same time; give those that could be read."""
+    questions = {reference: Read(reference) for reference in islice(dict.fromkeys(references), limit)}
+    return tuple(resource for answer in client.ask(questions).values() for resource in answer.resources)

@@ -8,14 +8,14 @@ import pytest
 
 from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
 from cds_hooks.gathering import MEDICATIONS_READ, Origin, gather
-from cds_hooks.protocol.hooks import Hook, OrderSignContext
+from cds_hooks.protocol.hooks import Hook, OrderDispatchContext, OrderSignContext
 from cds_hooks.protocol.requests import FhirAccess, HookRequest
 from fhir_client.client import Connections
 from fhir_client.codes import LOINC, RXNORM, Code
 from fhir_client.errors import Reason
 from fhir_client.record import Availability, Dropped
 from fhir_client.search import Search
-from tests.builders import a_bundle, a_condition, a_patient, an_observation
+from tests.builders import a_bundle, a_condition, a_patient, an_observation, an_order
 from tests.fhir_stub import FhirStub, Says, a_fhir_server, an_outcome
 from tests.hook_calls import (
     AS_OF,
@@ -257,6 +257,58 @@ def test_the_drug_of_a_draft_is_read(connections: Connections, server: FhirStub)
     result = gather(DRUGS, request, required=(), connect=access_to(connections, server), as_of=AS_OF)
     assert server.paths() == ["Medication/m"]
     assert result.record.medications == ()
+
+
+# Orders that a dispatch names
+
+
+def a_dispatch(*orders: str, server: str | None = None, **prefetch: Any) -> HookRequest:
+    access = FhirAccess(TOKEN, "Bearer", 300, "patient/*.rs", "chartside") if server else None
+    context = OrderDispatchContext("p1", orders, "Organization/o1", ())
+    return HookRequest(Hook.ORDER_DISPATCH, "1", context, fhir_server=server, fhir_access=access, prefetch=prefetch)
+
+
+ORDERS = {"orders": Search("orders", "ServiceRequest")}
+
+
+def orders_of(request: HookRequest, connect: Any) -> list[str]:
+    result = gather(ORDERS, request, required=(), connect=connect, as_of=AS_OF)
+    return sorted(order.source.reference for order in result.record.orders)
+
+
+def test_dispatched_orders_are_read_if_prefetch_lacks_them(connections: Connections, server: FhirStub) -> None:
+    """[ODIS-4] Orders are fetched by the service when prefetch lacks them: two orders are read at the same time."""
+    for name in ("a", "b"):
+        order = an_order("4548-4") | {"id": name}
+        server.on("GET", f"ServiceRequest/{name}", Says(order, delay=0.3))
+    dispatch = a_dispatch("ServiceRequest/a", "ServiceRequest/b", server=server.base, orders=None)
+    started = time.monotonic()
+    assert orders_of(dispatch, access_to(connections, server)) == ["ServiceRequest/a", "ServiceRequest/b"]
+    assert time.monotonic() - started < 0.55
+    assert sorted(server.paths()) == ["ServiceRequest/a", "ServiceRequest/b"]
+
+
+def test_a_dispatched_order_that_was_sent_is_not_read(connections: Connections, server: FhirStub) -> None:
+    """[ODIS-4] Prefetch has one of the two orders: the other is read, and if it cannot be, it is not in the record."""
+    sent = a_bundle(an_order("4548-4") | {"id": "a"})
+    dispatch = a_dispatch("ServiceRequest/a", "ServiceRequest/b", server=server.base, orders=sent)
+    assert orders_of(dispatch, access_to(connections, server)) == ["ServiceRequest/a"]
+    assert server.paths() == ["ServiceRequest/b"]
+    assert orders_of(a_dispatch("ServiceRequest/a", orders=sent), never) == ["ServiceRequest/a"]
+
+
+def test_a_dispatched_order_of_another_patient_is_dropped(connections: Connections, server: FhirStub) -> None:
+    server.on("GET", "ServiceRequest/a", Says(an_order("4548-4", patient="p2") | {"id": "a"}))
+    dispatch = a_dispatch("ServiceRequest/a", server=server.base, orders=None)
+    result = gather(ORDERS, dispatch, required=(), connect=access_to(connections, server), as_of=AS_OF)
+    assert (result.record.orders, result.record.dropped) == ((), Dropped(other_patient=1))
+
+
+def test_the_drug_of_a_dispatched_order_is_read(connections: Connections, server: FhirStub) -> None:
+    server.on("GET", "MedicationRequest/r", Says(an_order_of("Medication/m", id="r")))
+    server.on("GET", "Medication/m", Says(a_drug("m")))
+    dispatch = a_dispatch("MedicationRequest/r", server=server.base, medications=None)
+    assert drugs_of(dispatch, access_to(connections, server)) == [(Code(RXNORM, "6809"),)]
 
 
 # Full URLs
