@@ -16,6 +16,7 @@ from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed
 from fhir_client.resources import (
     Horizon,
+    ongoing_kind,
     problem_codings,
     problem_state,
     read_condition,
@@ -223,6 +224,19 @@ class PatientRecord:
     def encounters(self) -> tuple[Encounter, ...]:
         """Give the encounters that had begun and were not entered in error, newest first."""
         return self._facts("encounters", ("Encounter",), self._encounter, lambda encounter: encounter.period)
+
+    @property
+    def ongoing_kinds(self) -> frozenset[str]:
+        """Give the kinds of the encounters that are going on, and of the one that the hook named, whatever its status.
+
+        Few of a chart's encounters are going on: the others are not read.
+        """
+        if "ongoing" not in self._read:
+            named = self.encounter(f"Encounter/{self.encounter_id}")
+            kinds = {ongoing_kind(resource, self._horizon) for resource in self._resources("Encounter")}
+            self._read["ongoing"] = frozenset(kinds | {named and named.kind}) - {None}
+        found: frozenset[str] = self._read["ongoing"]
+        return found
 
     @property
     def orders(self) -> tuple[Order, ...]:

@@ -30,6 +30,8 @@ from fhir_client.times import BEGINNING, FOREVER, Interval, read_time
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
 ENTERED_IN_ERROR: Final = "entered-in-error"
+# Encounter.status of R4: the patient is there, or only away for a while.
+_ONGOING: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 _SEX_PARAMETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-sexParameterForClinicalUse"
 # The codes of the sex parameter since the first extension pack, and the shorter ones of the R5 drafts.
 _CLINICAL_SEX: Final = {"female-typical": "female", "male-typical": "male", "female": "female", "male": "male"}
@@ -247,3 +249,12 @@ def read_encounter(
         period=period,
         reasons=reasons + tuple(code for pointer in pointers for code in codings_of(pointer)),
     )
+
+
+def ongoing_kind(resource: Resource, horizon: Horizon) -> str | None:
+    """Give the kind of a contact that was going on at the instant, as `read_encounter` would; None of any other."""
+    status = versions.encounter_status(resource)
+    is_ongoing = horizon.excludes(versions.encounter_end(resource)) if status == "finished" else status in _ONGOING
+    if not is_ongoing or is_modified(resource) or horizon.hides(versions.encounter_period(resource)):
+        return None
+    return versions.encounter_kind(resource)

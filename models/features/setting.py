@@ -1,9 +1,7 @@
 """Where the patient is cared for now: scores of acute care are silent about everybody else."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from fhir_client.facts import Encounter
 from fhir_client.record import Availability, PatientRecord
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
@@ -13,13 +11,11 @@ from models.features.searches import ENCOUNTERS
 from models.site import Site
 
 ACUTE: Final = concept("acute_encounter").exact_codes
-# Encounter.status of R4: the patient is there, or only away for a while.
-_ONGOING: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 
 
 def is_in_acute_care(record: PatientRecord) -> bool:
     """Tell whether an acute encounter goes on, or is the one that the hook named."""
-    return any(encounter.kind in ACUTE for encounter in _present(record))
+    return not ACUTE.isdisjoint(record.ongoing_kinds)
 
 
 def _is_outside_acute_care(record: PatientRecord, site: Site) -> Answer:
@@ -29,14 +25,6 @@ def _is_outside_acute_care(record: PatientRecord, site: Site) -> Answer:
     if record.availability(ENCOUNTERS.key) is not Availability.COMPLETE:
         return Missing(Gap.UNAVAILABLE)
     return Reading(value=True)
-
-
-def _present(record: PatientRecord) -> Iterable[Encounter]:
-    """Give the encounter that the hook named, whatever its status says yet, and those that are going on."""
-    for encounter in record.encounters:
-        is_named = encounter.source.reference == f"Encounter/{record.encounter_id}"
-        if is_named or encounter.status in _ONGOING:
-            yield encounter
 
 
 OUTSIDE_ACUTE_CARE = Feature(

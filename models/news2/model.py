@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,8 +115,14 @@ def _saturation_rows(values: Mapping[str, Any]) -> Sequence[Mapping[str, float]]
 
 
 def _points(rows: Sequence[Mapping[str, float]], name: str, value: float) -> int:
-    shown = float(Decimal(repr(round(value, _FLOAT_DIGITS))).quantize(_STEPS[name], ROUND_HALF_UP))
+    shown = _shown(name, value)
     return int(next(row["points"] for row in rows if shown <= row.get("up_to", float("inf"))))
+
+
+@lru_cache(maxsize=4096)  # vital signs repeat, and rounding in decimals costs more than all the rest of a score
+def _shown(name: str, value: float) -> float:
+    """Round a value half up to the digits in which the chart has it."""
+    return float(Decimal(repr(round(value, _FLOAT_DIGITS))).quantize(_STEPS[name], ROUND_HALF_UP))
 
 
 def _band(points: int, highest_part: int) -> str:
