@@ -1,6 +1,7 @@
 """The creatinine rule of AKI stage 1, read over the last 90 days; every number is in parameters.toml."""
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -33,29 +34,29 @@ def reaches_back(as_of: datetime) -> datetime:
     return as_of - _LOOK_BACK - _BASELINE_TO
 
 
-def unstable_since(series: Sequence[Creatinine], as_of: datetime) -> datetime | None:
+def unstable_since(series: Iterable[Creatinine], as_of: datetime) -> datetime | None:
     """Give the time of the newest value of the last 90 days that rose as in AKI, None if none did."""
-    lowest = min((value.mg_dl for value in series), default=0.0)
-    flagged = [
-        value.at
-        for value in series
-        if as_of - value.at <= _LOOK_BACK
-        # Most charts have nothing so low that anything could have risen from it: no pairs are compared there.
-        and (_is_rise(value.mg_dl, lowest) or _is_multiple(value.mg_dl, lowest))
-        and _rose(value, [earlier for earlier in series if earlier.at < value.at])
-    ]
-    return max(flagged, default=None)
+    ordered = sorted(series)
+    times = [value.at for value in ordered]
+    levels = [value.mg_dl for value in ordered]
+    lowest = min(levels, default=0.0)
+    for value in reversed(ordered):
+        if as_of - value.at > _LOOK_BACK:
+            return None
+        # Most charts have nothing so low that anything could have risen from it: nothing is compared there.
+        if (_is_rise(value.mg_dl, lowest) or _is_multiple(value.mg_dl, lowest)) and _rose(value, times, levels):
+            return value.at
+    return None
 
 
-def _rose(value: Creatinine, before: Sequence[Creatinine]) -> bool:
-    recent = [e.mg_dl for e in before if value.at - e.at <= _RISE_WITHIN]
-    week = [e.mg_dl for e in before if value.at - e.at <= _LOWEST_IN]
-    year = [e.mg_dl for e in before if _BASELINE_FROM <= value.at - e.at <= _BASELINE_TO]
-    return (
-        (bool(recent) and _is_rise(value.mg_dl, min(recent)))
-        or (bool(week) and _is_multiple(value.mg_dl, min(week)))
-        or (bool(year) and _is_multiple(value.mg_dl, median(year)))
-    )
+def _rose(value: Creatinine, times: Sequence[datetime], levels: Sequence[float]) -> bool:
+    before = bisect_left(times, value.at)
+    recent = levels[bisect_left(times, value.at - _RISE_WITHIN) : before]
+    week = levels[bisect_left(times, value.at - _LOWEST_IN) : before]
+    if (recent and _is_rise(value.mg_dl, min(recent))) or (week and _is_multiple(value.mg_dl, min(week))):
+        return True
+    year = levels[bisect_left(times, value.at - _BASELINE_TO) : bisect_right(times, value.at - _BASELINE_FROM)]
+    return bool(year) and _is_multiple(value.mg_dl, median(year))
 
 
 def _is_rise(mg_dl: float, before: float) -> bool:

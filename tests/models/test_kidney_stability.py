@@ -1,6 +1,9 @@
 from datetime import UTC, datetime, timedelta
+from statistics import median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.kidney_stability.rule import Creatinine, reaches_back, unstable_since
 
@@ -48,3 +51,21 @@ def test_the_time_of_the_newest_rise_is_given() -> None:
 
 def test_nothing_before_the_oldest_baseline_matters() -> None:
     assert reaches_back(NOW) == NOW - timedelta(days=455)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400 * 24), st.sampled_from([0.8, 1.0, 1.1, 1.4, 1.5, 2.1])), max_size=12))
+def test_pairs_compared_one_by_one_say_the_same(values: list[tuple[float, float]]) -> None:
+    def rose(hours: float, mg_dl: float) -> bool:
+        before = [(then - hours, level) for then, level in values if then > hours]
+        recent = [level for ago, level in before if ago <= 48]
+        week = [level for ago, level in before if ago <= 7 * DAY]
+        year = [level for ago, level in before if 8 * DAY <= ago <= 365 * DAY]
+        return (
+            any(round(mg_dl - level, 9) >= 0.3 for level in recent)
+            or any(round(mg_dl / level, 9) >= 1.5 for level in week)
+            or (bool(year) and round(mg_dl / median(year), 9) >= 1.5)
+        )
+
+    newest = min((hours for hours, mg_dl in values if hours <= 90 * DAY and rose(hours, mg_dl)), default=None)
+    expected = None if newest is None else NOW - timedelta(hours=newest)
+    assert unstable_since(a_series(*values), NOW) == expected
