@@ -23,6 +23,7 @@ from cds_hooks.catalogue import Catalogue
 from cds_hooks.gathering import gather
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Service
+from cds_hooks.web.wsgi import settle_memory
 from models.site import Site
 from tools.bench_bodies import hook_request
 
@@ -38,6 +39,7 @@ NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 def main() -> int:
     """Print every ratio beside its limit; 1 if one is above it."""
     catalogue = Catalogue.found()
+    settle_memory()  # as the service does once it is ready
     services = [service for service in catalogue.services if service.id in SERVICES]
     worst = 0
     with running_servers():
