@@ -71,6 +71,9 @@ def taken_together(record: PatientRecord, codes: CodeSet, newest: Observation) -
 
 def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:
     """Give the one value of results of the same time; usable ones that differ contradict each other."""
+    if len(together) == 1:
+        value = measured(feature, together[0].quantity)
+        return value if isinstance(value, Gap) else (value, together[0])
     read = [(measured(feature, each.quantity), each) for each in together]
     usable = [(value, each) for value, each in read if not isinstance(value, Gap)]
     if not usable:
