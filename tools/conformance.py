@@ -28,8 +28,8 @@ Written by `make conformance` from the docstrings of the tests and from [require
 hand. A requirement is proven by the tests listed beside it. An empty last column is a blank: no test proves it whatever
 the code does. Four rows are held in part. GEN-7: the ban on duplicate keys is dropped, the fast parser cannot see them.
 PRE-10: our templates are plain, so we resolve no `today()`. ACT-7: suggestions are written in R4, which is R4B for what
-is proposed, whatever version the client has. HTTP-11: 503 with `Retry-After`; calls are not counted yet, so nobody meets
-a 429.
+is proposed, whatever version the client has. HTTP-11: 503 with `Retry-After`; calls are not counted yet, so no client
+meets a 429.
 
 Level: capitals are the specification's own word; `should` is its advice without the keyword; `LOCAL` is a decision of
 this project where the specification is silent; `invariant` is a rule of its informative models. Binds: S the service

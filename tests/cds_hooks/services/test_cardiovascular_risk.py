@@ -1,6 +1,6 @@
 from typing import Any
 
-from cds_hooks.protocol.cards import Indicator
+from cds_hooks.protocol.cards import CreateAction, Indicator
 from cds_hooks.services.cardiovascular_risk import SERVICE
 from fhir_client.codes import SNOMED_CT, Code
 from fhir_client.record import PatientRecord
@@ -91,9 +91,9 @@ def test_missing_lipids_are_named_and_one_panel_is_suggested() -> None:
     assert suggestion.label == "Order: Lipid panel"
     assert suggestion.is_recommended is None
     (action,) = suggestion.actions
-    assert not hasattr(action, "resource_id")
-    assert action.resource["code"]["coding"][0]["code"] == "24331-1"  # type: ignore[union-attr]
-    assert action.resource["subject"] == {"reference": "Patient/p1"}  # type: ignore[union-attr]
+    assert isinstance(action, CreateAction)
+    assert action.resource["code"]["coding"][0]["code"] == "24331-1"
+    assert action.resource["subject"] == {"reference": "Patient/p1"}
 
 
 def test_how_old_a_stale_input_is_stands_in_the_detail() -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cds_hooks.protocol.cards import CreateAction, Indicator
@@ -8,11 +10,12 @@ from tests.builders import a_blood_pressure, a_patient, a_record, an_encounter, 
 from tests.cds_hooks.services.showing import cards_of
 
 ALERT = Code(LOINC, "LA9340-6")
+UNCHANGED: Mapping[str, Any] = MappingProxyType({})
 AT = "2024-05-31T22:00:00Z"
 BED = an_encounter("IMP", start="2024-05-30T08:00:00Z", id="e1")
 
 
-def a_round(on: str = AT, *, systolic: float = 95, **changed: Any) -> list[dict[str, Any]]:
+def a_round(on: str = AT, *, systolic: float = 95, changed: Mapping[str, Any] = UNCHANGED) -> list[dict[str, Any]]:
     """The vector of clinical/models.md 16: RR 24, SpO2 90 on oxygen, SBP 95, HR 115, alert, 38.5: 12 points."""
     values = {
         "9279-1": (24, "/min"),
@@ -21,7 +24,8 @@ def a_round(on: str = AT, *, systolic: float = 95, **changed: Any) -> list[dict[
         "8867-4": (115, "/min"),
         "67775-7": (ALERT, None),
         "8310-5": (38.5, "Cel"),
-    } | {code.replace("_", "-"): value for code, value in changed.items()}
+        **changed,
+    }
     observations = [an_observation(code, value[0], value[1], on=on) for code, value in values.items() if value]
     return [*observations, a_blood_pressure(systolic, 60, on=on)]
 
@@ -32,7 +36,7 @@ def a_chart(*resources: dict[str, Any], **more: Any) -> PatientRecord:
 
 def test_a_high_score_is_critical_and_shows_parts_times_and_trend() -> None:
     """[CARD-18] Summary alone carries the message; the detail has every part with value and time."""
-    earlier = a_round("2024-05-31T14:00:00Z", **{"59408_5": (97, "%"), "3151_8": (0, "L/min")})
+    earlier = a_round("2024-05-31T14:00:00Z", changed={"59408-5": (97, "%"), "3151-8": (0, "L/min")})
     (card,) = cards_of(SERVICE, a_chart(*a_round(), *earlier))
     assert card.summary == "NEWS2 = 12 (high): emergency assessment per local policy"
     assert card.indicator is Indicator.CRITICAL
@@ -46,13 +50,13 @@ def test_a_high_score_is_critical_and_shows_parts_times_and_trend() -> None:
 
 
 def test_a_low_score_is_silence() -> None:
-    calm = {"9279_1": (16, "/min"), "59408_5": (98, "%"), "3151_8": (0, "L/min"), "8867_4": (70, "/min")}
-    record = a_chart(*a_round(**calm, systolic=124, **{"8310_5": (36.8, "Cel")}))
+    calm = {"9279-1": (16, "/min"), "59408-5": (98, "%"), "3151-8": (0, "L/min"), "8867-4": (70, "/min")}
+    record = a_chart(*a_round(changed={**calm, "8310-5": (36.8, "Cel")}, systolic=124))
     assert [card.summary for card in cards_of(SERVICE, record)] == []
 
 
 def test_alertness_and_air_are_never_assumed_and_what_is_known_already_warns() -> None:
-    (card,) = cards_of(SERVICE, a_chart(*a_round(**{"67775_7": None, "3151_8": None})))
+    (card,) = cards_of(SERVICE, a_chart(*a_round(changed={"67775-7": None, "3151-8": None})))
     assert card.summary == "NEWS2 not scored, missing: on oxygen, consciousness (ACVPU); the rest alone gives 10"
     assert card.indicator is Indicator.WARNING
     assert card.detail is not None
