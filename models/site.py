@@ -24,4 +24,8 @@ class Site:
     snomed: bool = True
     news2_window_minutes: int = 60
     consciousness_codes: frozenset[Code] = frozenset()
-    consciousness_answers: Mapping[Code, str] = field(default_factory=lambda: _NONE, hash=False)
+    consciousness_answers: Mapping[Code, str] = field(default_factory=lambda: _NONE)
+
+    def __hash__(self) -> int:
+        """Tell sites apart well enough: a process has one, and it is looked up some thirty times a call."""
+        return hash(self.kidney_failure_region)

@@ -1,8 +1,6 @@
 """Kidney function: eGFR from the newest creatinine, or as reported where there is no creatinine."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import takewhile
 
 from fhir_client.record import PatientRecord
 from fhir_client.times import Interval
@@ -15,14 +13,6 @@ from models.features.readers import measured
 from models.features.searches import laboratory
 from models.kidney_stability.rule import Creatinine, reaches_back, unstable_since
 from models.site import Site
-
-
-def creatinines(record: PatientRecord, site: Site) -> Iterator[tuple[Interval, float]]:
-    """Give every usable creatinine with a date, newest first, in mg/dL."""
-    for at, quantity in record.observations(concept("creatinine").codes(site)).quantities():
-        value = measured(CREATININE_MG_DL, quantity)
-        if not isinstance(value, Gap):
-            yield at, value
 
 
 def _egfr(record: PatientRecord, site: Site, readings: Readings) -> Answer:
@@ -48,9 +38,16 @@ def _stable_egfr(record: PatientRecord, site: Site, readings: Readings) -> Answe
 def _unstable(record: PatientRecord, site: Site) -> Missing | None:
     """Give, where creatinine rose as in acute injury, what stands for the eGFR; with the time of the newest value."""
     since = reaches_back(record.as_of)
-    series = list(takewhile(lambda result: result[0].start >= since, creatinines(record, site)))
-    rose = unstable_since([Creatinine(at.start, value) for at, value in series], record.as_of)
-    return None if rose is None else Missing(Gap.UNSTABLE, series[0][0])
+    newest: Interval | None = None
+    series = []
+    for at, quantity in record.observations(concept("creatinine").codes(site)).quantities():
+        if at.start < since:
+            break
+        value = measured(CREATININE_MG_DL, quantity)
+        if not isinstance(value, Gap):
+            newest = newest or at
+            series.append(Creatinine(at.start, value))
+    return None if unstable_since(series, record.as_of) is None else Missing(Gap.UNSTABLE, newest)
 
 
 EGFR_ML_MIN_1_73M2 = Feature(

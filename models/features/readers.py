@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import dropwhile, groupby, takewhile
+from itertools import groupby
 from math import isclose
 from statistics import fmean
 from typing import Final
@@ -40,33 +40,29 @@ def measured(feature: Feature, quantity: Quantity | None) -> float | Gap:
     return feature.in_unit(quantity.value, quantity.unit)
 
 
-def newest_with_value(record: PatientRecord, codes: CodeSet, key: str, window: Window | None) -> Observation | Missing:
-    """Find the newest result that holds a value; one that only says why there is none is passed over."""
+def newest_together(
+    record: PatientRecord, codes: CodeSet, key: str, window: Window | None
+) -> Sequence[Observation] | Missing:
+    """Find the newest result that holds a value, and those of the same time; no older one is read.
+
+    One that only says why there is no value is passed over.
+    """
+    together: list[Observation] = []
     undated = False
     for observation in record.observations(codes):
         if not observation.has_value:
             continue
-        if observation.at is None:
+        if together:
+            if start_of(observation) != start_of(together[0]):
+                break
+            together.append(observation)
+        elif observation.at is None:
             undated = True
         elif window is not None and not window.includes(observation.at, record.as_of):
             return Missing(Gap.TOO_OLD, observation.at)
         else:
-            return observation
-    return nothing_found(record, key, note="a result has no date" if undated else "")
-
-
-def of_the_same_time(record: PatientRecord, codes: CodeSet, newest: Observation) -> list[Observation]:
-    """Give the newest result that holds a value, and those of the same time that hold one; no other is read."""
-    together = takewhile(
-        lambda each: not each.has_value or start_of(each) == start_of(newest),
-        dropwhile(lambda each: each is not newest, record.observations(codes)),
-    )
-    return [each for each in together if each.has_value]
-
-
-def taken_together(record: PatientRecord, codes: CodeSet, newest: Observation) -> Sequence[Observation]:
-    """Give the newest result and those of the same time, in an order that does not depend on the source's."""
-    return sorted(of_the_same_time(record, codes, newest), key=lambda each: each.source.reference)
+            together.append(observation)
+    return together or nothing_found(record, key, note="a result has no date" if undated else "")
 
 
 def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:
@@ -98,12 +94,13 @@ def latest_quantity(
     meaning = concept(of)
 
     def read(record: PatientRecord, site: Site) -> Answer:
-        found = newest_with_value(record, meaning.codes(site), search.key, within)
-        if isinstance(found, Missing):
-            return found
-        answer = agreed(feature, taken_together(record, meaning.codes(site), found))
+        together = newest_together(record, meaning.codes(site), search.key, within)
+        if isinstance(together, Missing):
+            return together
+        # In an order that does not depend on the source's.
+        answer = agreed(feature, sorted(together, key=lambda each: each.source.reference))
         if isinstance(answer, Gap):
-            return Missing(answer, found.at)
+            return Missing(answer, together[0].at)
         value, used = answer
         return Reading(value, used.at, (used.source.reference,), partly(record, search.key))
 

@@ -9,7 +9,7 @@ from fhir_client.search import Search
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind, Read
-from models.features.readers import newest_with_value, of_the_same_time, partly
+from models.features.readers import newest_together, partly
 from models.features.searches import CONDITIONS, MEDICATIONS
 from models.features.windows import Window
 from models.site import Site
@@ -102,17 +102,17 @@ def _coded_truth_reader(key: str, *, of: str, answers: str, true: frozenset[str]
     known = concept(answers)
 
     def read(record: PatientRecord, site: Site) -> Answer:
-        newest = newest_with_value(record, meaning.codes(site), key, within)
-        if isinstance(newest, Missing):
-            return newest
-        same_moment = of_the_same_time(record, meaning.codes(site), newest)
-        meanings = _meanings(same_moment, known.answers(site))
+        together = newest_together(record, meaning.codes(site), key, within)
+        if isinstance(together, Missing):
+            return together
+        newest = together[0]
+        meanings = _meanings(together, known.answers(site))
         truths = {word in true for word in meanings}
         if len(truths) > 1:
             return Missing(Gap.CONTRADICTORY, newest.at)
         if not truths:
             return Missing(Gap.NOT_CODED, newest.at)
-        sources = tuple(observation.source.reference for observation in same_moment)
+        sources = tuple(observation.source.reference for observation in together)
         return Reading(truths.pop(), newest.at, sources, partly(record, key))
 
     return read

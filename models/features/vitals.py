@@ -51,9 +51,10 @@ _REPORTED_BMI = latest_quantity(
 
 def _bmi(record: PatientRecord, site: Site) -> Answer:
     """Take the reported index, or where there is none in the window that of height and weight."""
-    reported, weight, height = (each.answer(record, site) for each in (_REPORTED_BMI, WEIGHT_KG, HEIGHT_CM))
+    reported = _REPORTED_BMI.answer(record, site)
     if isinstance(reported, Reading) or reported.gap not in (Gap.NOT_RECORDED, Gap.TOO_OLD):
         return reported
+    weight, height = WEIGHT_KG.answer(record, site), HEIGHT_CM.answer(record, site)
     if isinstance(weight, Missing) or isinstance(height, Missing):
         return reported
     metres = float(height.value) / _CM_A_METRE
