@@ -1,8 +1,11 @@
 """The journal's database: SQLite for one machine, PostgreSQL for several; brought to the newest shape under a lock."""
 
+import time
+from contextlib import suppress
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 import orjson
@@ -18,6 +21,7 @@ BUSY_MS = 5000  # how long a writer waits for another one before the call is ans
 # Pages are written back into the database file, with a sync, once in so many: ten times the usual number nearly halves
 # the mean cost of a call, for a log of up to 40 MB beside the file.
 CHECKPOINT_PAGES = 10_000
+_SWITCH_MS = 10
 READING = "chartside_reading"  # marks a connection, for a while, as one that no writer need wait for
 _MIGRATION_LOCK = 0x43485254  # any constant: advisory locks are named by number
 
@@ -92,14 +96,20 @@ def _config(scripts: Path) -> Config:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Python's own transaction handling begins late and, before 3.12, never around DDL; `_begin_sqlite` does it instead.
     connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout={BUSY_MS}",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-    ):
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    _keep_a_log_beside(connection)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_a_log_beside(connection: Any) -> None:
+    """Switch to a write-ahead log. Of two that switch a new database at once SQLite refuses one without waiting."""
+    for _ in range(BUSY_MS // _SWITCH_MS):
+        with suppress(OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        time.sleep(_SWITCH_MS / 1000)
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -48,14 +48,16 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_those_who_migrate_at_once_wait_for_each_other(tmp_path: Path) -> None:
     failures: list[BaseException] = []
+    together = threading.Barrier(6)
 
     def start() -> None:
+        together.wait()
         try:
             migrate(open_database(url_in(tmp_path)))
         except BaseException as error:  # noqa: BLE001 - it is what the test looks for
             failures.append(error)
 
-    threads = [threading.Thread(target=start) for _ in range(4)]
+    threads = [threading.Thread(target=start) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
