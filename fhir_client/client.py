@@ -137,11 +137,11 @@ class FhirClient:
         if self._server.searches_by_post:
             reply = self._exchange("POST", self._url(f"{path}/_search"), form=parameters)
             if reply.status not in _POST_SEARCH_UNSUPPORTED:
-                return _page(reply)
+                return _first_page(reply, path)
         reply = self._exchange("GET", self._url(path, parameters))
         if reply.status not in _POST_SEARCH_UNSUPPORTED:
             self._server.searches_by_post = False
-        return _page(reply)
+        return _first_page(reply, path)
 
     def page(self, link: str, *, seen: set[str]) -> Answer:
         """Follow a `next` link as it stands, beneath this base only, and only once (FHIR-41 to FHIR-43).
@@ -306,6 +306,14 @@ def _page(reply: _Reply) -> Answer:
     if bundle["resourceType"] != "Bundle":
         raise BadResource(Reason.NOT_ASKED_FOR)
     return page_of(bundle)
+
+
+def _first_page(reply: _Reply, resource_type: str) -> Answer:
+    """Read what a search found; if all of it is of other types, the search was not answered, and nothing is known."""
+    answer = _page(reply)
+    if answer.resources and all(resource.get("resourceType") != resource_type for resource in answer.resources):
+        raise BadResource(Reason.NOT_ASKED_FOR)
+    return answer
 
 
 def _read(read: Callable[[], Resource]) -> Answer:

@@ -32,6 +32,8 @@ JSON = "application/json"
 _JSON_TYPES = frozenset({JSON, "application/fhir+json"})
 # DISC-17: cacheable; a minute, so that a service that was switched off is soon off everywhere.
 _DISCOVERY_CACHE = "public, max-age=60"
+# What a server may add to the WSGI environment: for how long the request has waited for a thread of ours.
+WAITED = "chartside.waited_seconds"
 _CUT_OFF = Fault("structure", "the body is cut off, or its chunks are malformed")
 _RECEIVED = b'{"status":"received"}'
 
@@ -71,7 +73,7 @@ class HookRoutes:
 
     def call(self, service_id: str) -> Response:
         """POST /cds-services/{id}: nothing is answered that is not in the journal."""
-        started = self.timer()
+        started = self.timer() - request.environ.get(WAITED, 0.0)
         service = self.catalogue.get(service_id, self.policy)
         try:
             invocation = self._invoke(service, started)
@@ -108,13 +110,15 @@ class HookRoutes:
         return Response(_RECEIVED, content_type=JSON)
 
     def _invoke(self, service: Service, started: float) -> Invocation:
+        deadline = Deadline(started + self.deadline_seconds, self.timer)
+        if not deadline.remaining:
+            raise Overloaded  # it waited in our own queue for as long as it may take: nobody listens any more (HTTP-11)
         hook_request = HookRequest.from_json(
             _read_body(),
             service_hooks=service.hooks,
             strict=self.client.strict,
             prefetch_keys=service.searches.keys(),
         )
-        deadline = Deadline(started + self.deadline_seconds, self.timer)
         access = Access(self.client, self.connections, deadline, correlation())
         invocation = invoke(service, hook_request, connect=access.connect, now=self.now, policy=self.policy)
         # Time spent waiting for FHIR ends at the deadline and is told as a gap; time of our own is our fault (HTTP-11).

@@ -1,5 +1,6 @@
 """gunicorn's worker with threads: it refuses in our words, and waits for no caller without end."""
 
+import threading
 import time
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,7 @@ from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from cds_hooks.web.problems import body_of, problem_of_status
+from cds_hooks.web.routes import WAITED
 
 # gunicorn waits for a slow body without end, a thread each: a few callers who send nothing would hold up all others.
 # Above the time that 10 MB take within a hospital, and above any CDS client's patience.
@@ -39,11 +41,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
     """Threads that stop listening to a caller who has not sent a whole request within `receive_seconds`."""
 
     receive_seconds = RECEIVE_SECONDS
+    wsgi: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start as gunicorn does; no connection is in hand."""
         super().__init__(*args, **kwargs)
         self._in_hand: dict[Any, float] = {}
+        self._at_hand = threading.local()
+
+    def load_wsgi(self) -> None:
+        """Load the application, and let it know how long each request has waited."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def with_waiting(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[WAITED] = self._at_hand.waited
+            return application(environ, start_response)
+
+        self.wsgi = with_waiting
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection that has something to say to the threads; its time runs while it waits for one."""
@@ -52,6 +67,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
 
     def handle(self, conn: Any) -> Any:
         """Read and answer one request."""
+        self._at_hand.waited = time.monotonic() - self._in_hand.get(conn, time.monotonic())
         try:
             return super().handle(conn)
         finally:

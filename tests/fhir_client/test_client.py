@@ -278,6 +278,14 @@ def test_a_search_answered_with_one_resource_is_no_answer(connections: Connectio
     assert found(a_client(connections, server)).reason is Reason.NOT_ASKED_FOR
 
 
+def test_a_search_answered_with_other_types_only_is_no_answer(connections: Connections, server: FhirStub) -> None:
+    stranger = {"resourceType": "Practitioner", "id": "a"}
+    server.on("POST", "Observation/_search", Says(a_bundle(stranger)))
+    assert found(a_client(connections, server)).reason is Reason.NOT_ASKED_FOR
+    server.on("POST", "Observation/_search", Says(a_bundle(stranger, an_observation("b"))))
+    assert ids(found(a_client(connections, server))) == ["a", "b"]
+
+
 def test_a_compressed_answer_is_read(connections: Connections, server: FhirStub) -> None:
     body = gzip.compress(json.dumps(a_bundle(*(an_observation(str(n)) for n in range(500)))).encode())
     server.on("POST", "Observation/_search", Says(body, headers={"Content-Encoding": "gzip"}))

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds_hooks.web.problems import place_of, problem_of
+from cds_hooks.web.routes import WAITED
 from cds_hooks.web.settings import Authentication, Settings
 from tests.cds_hooks.declared import a_service
 from tests.cds_hooks.web.edge import CORRELATION, INSTANCE, AnEdge, a_call, an_edge, an_override
@@ -192,6 +193,15 @@ def test_a_body_that_is_cut_off_is_the_callers_fault(edge: AnEdge, environ: dict
         }
     ]
     assert "MARKER" not in edge.stream.getvalue()
+
+
+def test_waiting_for_a_thread_counts(edge: AnEdge) -> None:
+    """[HTTP-11] A request that waited in our own queue past its deadline: 503 with `Retry-After`."""
+    late = edge.call(environ_overrides={WAITED: 4.0})
+    assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
+    in_time = edge.call(environ_overrides={WAITED: 3.0})
+    assert in_time.status_code == 200
+    assert edge.events[-1]["ms"] >= 3000
 
 
 def test_the_process_goes_on_after_all_this(edge: AnEdge) -> None:

@@ -1,10 +1,12 @@
 """What gunicorn refuses before a route is reached, and callers who do not send what they announce."""
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from socket import socketpair
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from gunicorn.config import Config  # type: ignore[import-untyped]  # gunicorn publishes no types
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from cds_hooks.web.routes import WAITED
 from cds_hooks.web.worker import Worker
 
 HERE = ("127.0.0.1", 1)
@@ -24,10 +27,17 @@ class Words:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def warning(self, message: str, *_values: object) -> None:
-        self.seen.append(message)
+    def warning(self, message: object, *_values: object) -> None:
+        self.seen.append(str(message))
 
-    error = debug = warning
+    error = debug = exception = access = warning
+
+
+def waited(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Be an application that answers how long the request has waited."""
+    body = str(environ[WAITED]).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
 
 
 @contextmanager
@@ -35,7 +45,7 @@ def a_worker() -> Iterator[tuple[Worker, Words, "list[Future[bool]]"]]:
     """Give a worker with one thread and without a main loop; what it has finished is in the list."""
     words, finished = Words(), list[Future[bool]]()
     with ThreadPoolExecutor(1) as threads:
-        worker = Worker(0, os.getpid(), [], None, 30, Config(), words)
+        worker = Worker(0, os.getpid(), [], SimpleNamespace(wsgi=lambda: waited), 30, Config(), words)
         worker.tpool = threads
         worker.method_queue = SimpleNamespace(defer=lambda _finish, _conn, future: finished.append(future))
         yield worker, words, finished
@@ -88,3 +98,19 @@ def test_a_worker_stops_listening_to_who_does_not_go_on() -> None:
         worker.tpool.shutdown(wait=True)
         assert [future.result() for future in finished] == [False]
         assert words.seen == ["Ignored premature client disconnection. %s"]
+
+
+def test_the_application_learns_how_long_a_request_waited_for_a_thread() -> None:
+    ours, callers = socketpair()
+    with a_worker() as (worker, _, finished), ours, callers:
+        worker.load_wsgi()
+        callers.settimeout(5)
+        callers.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        busy = Event()
+        worker.tpool.submit(busy.wait)
+        worker.enqueue_req(TConn(worker.cfg, ours, HERE, HERE))
+        time.sleep(0.05)
+        busy.set()
+        worker.tpool.shutdown(wait=True)
+        assert len(finished) == 1
+        assert 0.05 <= float(callers.recv(65_536).rpartition(b"\r\n\r\n")[2]) < 5
