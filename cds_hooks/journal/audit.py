@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_hooks.errors import Fault, NotRecorded
 from cds_hooks.invocation import Invocation
-from cds_hooks.journal.database import READING, is_current, migrate
+from cds_hooks.journal.database import READING, file_of, is_current, migrate
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.tables import cards, invocations, refusals
 from cds_hooks.protocol.cards import Card
@@ -124,11 +124,19 @@ class Journal:
     def _held_connection(self) -> Connection:
         # A connection does not survive a fork: a process that finds its parent's opens its own.
         if getattr(self._held, "process", None) != os.getpid():
-            self._held.connection = self.engine.connect()
-            self._held.process = os.getpid()
-            self._open.add(self._held.connection)
+            self._take_hold()
+        elif self._held.file != file_of(self.engine):
+            # Its file is gone, or another: SQLite would go on writing where nobody will ever read.
+            self._let_go()
+            self._take_hold()
         connection: Connection = self._held.connection
         return connection
+
+    def _take_hold(self) -> None:
+        self._held.connection = self.engine.connect()
+        self._held.file = file_of(self.engine)
+        self._held.process = os.getpid()
+        self._open.add(self._held.connection)
 
     def _let_go(self) -> None:
         # After an error the next use starts afresh: the file may have been replaced, the server restarted.

@@ -1,5 +1,6 @@
 """The journal's database: SQLite for one machine, PostgreSQL for several; brought to the newest shape under a lock."""
 
+import os
 import time
 from contextlib import suppress
 from functools import cache
@@ -45,6 +46,17 @@ def exists(url: str) -> bool:
     """Tell whether there is a journal; merely opening an SQLite database would make one."""
     parsed = make_url(url)
     return parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).is_file()
+
+
+def file_of(engine: Engine) -> tuple[int, int] | None:
+    """Tell which file lies at the address now; None if there is none, or the database is a server."""
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        found = os.stat(str(engine.url.database))  # noqa: PTH116 - at every call: a Path costs as much as the question
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def where(url: str) -> str:

@@ -16,7 +16,14 @@ from cds_hooks.web.wsgi import Edge, settle_memory
 
 KEEP_ALIVE_SECONDS = 30
 # Messages of gunicorn's that hold nothing but an address or a process of ours; of others only the pattern is logged.
-_OPEN_WORDS = frozenset({"Connection in use: %s", "Can't connect to %s", "WORKER TIMEOUT (pid:%s)"})
+_OPEN_WORDS = frozenset(
+    {
+        "Connection in use: %s",
+        "Can't connect to %s",
+        "WORKER TIMEOUT (pid:%s)",
+        "Worker (pid:%s) was sent %s! Perhaps out of memory?",
+    }
+)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types

@@ -197,6 +197,22 @@ def test_several_processes_start_and_write_at_once(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_what_would_go_into_a_removed_file_is_not_recorded(journal: Journal, tmp_path: Path) -> None:
+    record(journal, an_invocation())
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for file in tmp_path.glob("journal.db*"):
+        file.rename(kept / file.name)
+    assert not journal.is_ready()
+    with pytest.raises(NotRecorded):
+        record(journal, an_invocation())
+    for file in kept.iterdir():
+        file.rename(tmp_path / file.name)
+    assert journal.is_ready()
+    record(journal, an_invocation())
+    assert len(rows(journal, invocations)) == 2
+
+
 def test_a_connection_does_not_survive_a_fork(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     parents = journal.read(lambda connection: connection)
     assert journal.read(lambda connection: connection) is parents
