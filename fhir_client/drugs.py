@@ -29,6 +29,16 @@ def order_state(resource: Resource, horizon: Horizon) -> bool | None:
     return status == "active" and text_of(resource.get("intent")) not in _NOT_ORDERED
 
 
+def order_entry(
+    resource: Resource, horizon: Horizon, resolve: Resolve
+) -> tuple[frozenset[str] | None, bool, Resource] | None:
+    """Give an order's ingredients and whether it is active, with the order; None where it is no fact."""
+    if versions.is_plain_order(resource, horizon.day_before):
+        return ingredients(codings(resource["medicationCodeableConcept"])), True, resource
+    is_active = order_state(resource, horizon)
+    return None if is_active is None else (ordered_ingredients(resource, resolve), is_active, resource)
+
+
 def ordered_ingredients(resource: Resource, resolve: Resolve) -> frozenset[str] | None:
     """Give the RxNorm ingredients of an order's drug, None where it does not resolve."""
     if is_modified(resource):

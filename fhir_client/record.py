@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from fhir_client import versions
 from fhir_client.codes import Code, CodeSet
-from fhir_client.drugs import order_state, ordered_ingredients, read_medication
+from fhir_client.drugs import order_entry, read_medication
 from fhir_client.elements import Resource, codings, local_reference, mapping
 from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed
@@ -30,6 +30,7 @@ from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_NOT_ASKED: Final = object()
 _Fact = TypeVar("_Fact")
 _Answer = TypeVar("_Answer")
 
@@ -133,10 +134,11 @@ class PatientRecord:
 
         A question names what is asked and all that the answer depends on besides the record.
         """
-        if question not in self._answered:
-            self._answered[question] = work_out()
-        answer: _Answer = self._answered[question]
-        return answer
+        answer = self._answered.get(question, _NOT_ASKED)
+        if answer is _NOT_ASKED:
+            answer = self._answered[question] = work_out()
+        known: _Answer = answer
+        return known
 
     # ---- the patient
 
@@ -204,10 +206,10 @@ class PatientRecord:
         if "drug orders" not in self._read:
             self._read["drug orders"] = Listed(
                 (
-                    (ordered_ingredients(resource, self._pointers.resolve), is_active, resource)
+                    entry
                     for kind in DRUG_ORDERS
                     for resource in self._resources(kind)
-                    if (is_active := order_state(resource, self._horizon)) is not None
+                    if (entry := order_entry(resource, self._horizon, self._pointers.resolve)) is not None
                 ),
                 read=partial(read_medication, horizon=self._horizon, resolve=self._pointers.resolve),
                 time=versions.authored_at,
