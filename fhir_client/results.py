@@ -91,28 +91,41 @@ class Results(Sequence[Observation]):
         return len(self._places)
 
     def __iter__(self) -> Iterator[Observation]:
-        position = 0
-        while self._reaches(position):
-            yield self._index.read(*self._reached[position])
-            position += 1
+        return (self._index.read(place, at) for place, at in self._dated())
+
+    def by_time(self) -> Iterator[list[Observation]]:
+        """Give the results that hold a value, those of the same time together, newest first; none older is read."""
+        together: list[Observation] = []
+        time: Interval | None = None
+        for place, at in self._dated():
+            # What has no time is of no time that another has.
+            if together and time is not None and (at.start != time.start or (at is UNDATED) != (time is UNDATED)):
+                yield together
+                together = []
+            result = self._index.read(place, at)
+            if result.has_value:
+                together.append(result)
+                time = at
+        if together:
+            yield together
 
     def quantities(self) -> Iterator[tuple[Interval, Quantity]]:
         """Give time and value of the dated results that are quantities, for series: nothing else of them is read."""
-        position = 0
-        while self._reaches(position):
-            (_, _, element), at = self._reached[position]
+        for (_, _, element), at in self._dated():
             measured = read_value(element)[0]
             if measured is not None and at is not UNDATED:
                 yield at, measured
-            position += 1
 
-    def _reaches(self, position: int) -> bool:
-        if position < len(self._reached):
-            return True
-        dated = next(self._rest, None)
-        if dated is not None:
-            self._reached.append(dated)
-        return dated is not None
+    def _dated(self) -> Iterator[_Dated]:
+        reached, position = self._reached, 0
+        while True:
+            if position == len(reached):
+                dated = next(self._rest, None)
+                if dated is None:
+                    return
+                reached.append(dated)
+            yield reached[position]
+            position += 1
 
     @property
     def _places(self) -> list[_Dated]:

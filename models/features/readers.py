@@ -47,22 +47,16 @@ def newest_together(
 
     One that only says why there is no value is passed over.
     """
-    together: list[Observation] = []
     undated = False
-    for observation in record.observations(codes):
-        if not observation.has_value:
-            continue
-        if together:
-            if start_of(observation) != start_of(together[0]):
-                break
-            together.append(observation)
-        elif observation.at is None:
+    for together in record.observations(codes).by_time():
+        at = together[0].at
+        if at is None:
             undated = True
-        elif window is not None and not window.includes(observation.at, record.as_of):
-            return Missing(Gap.TOO_OLD, observation.at)
+        elif window is not None and not window.includes(at, record.as_of):
+            return Missing(Gap.TOO_OLD, at)
         else:
-            together.append(observation)
-    return together or nothing_found(record, key, note="a result has no date" if undated else "")
+            return together
+    return nothing_found(record, key, note="a result has no date" if undated else "")
 
 
 def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:
