@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from codecs import BOM_UTF8
 from typing import BinaryIO, Final
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - the only name that argparse gives the type
@@ -77,7 +78,8 @@ def _answer_each(model: str, lines: BinaryIO) -> int:
     chosen = calculators()[model]
     output = sys.stdout.buffer
     status = _UNDERSTOOD
-    for line in lines:
+    for number, raw in enumerate(lines):
+        line = raw.removeprefix(BOM_UTF8) if number == 0 else raw  # spreadsheets begin their files with one
         if not line.strip():
             continue
         answered, understood = answer(chosen, line)

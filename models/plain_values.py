@@ -133,6 +133,6 @@ def _property(feature: Feature) -> dict[str, Any]:
         "additionalProperties": False,
     }
     return {
-        "description": f"{feature.label}, in {feature.unit} if the unit is not given",
+        "description": f"{feature.label}; a bare number is in the UCUM unit {feature.unit}",
         "anyOf": [{"type": "number", **bounds}, quantity, {"type": "null"}],
     }

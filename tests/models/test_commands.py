@@ -42,6 +42,11 @@ def test_empty_lines_are_no_lines(tmp_path: Path, capfdbinary: Captured) -> None
     assert outcomes(capfdbinary) == ["assessed"]
 
 
+def test_a_file_from_a_spreadsheet_is_read(tmp_path: Path, capfdbinary: Captured) -> None:
+    assert main(["calculate", "kfre", a_file(tmp_path, f"\ufeff{MAN}\r", f"{MAN}\r", f"\ufeff{MAN}")]) == 1
+    assert outcomes(capfdbinary) == ["assessed", "assessed", "error"]
+
+
 @pytest.mark.parametrize("arguments", [["kfre"], ["kfre", "-"]])
 def test_without_a_file_standard_input_is_read(
     arguments: list[str], capfdbinary: Captured, monkeypatch: pytest.MonkeyPatch
