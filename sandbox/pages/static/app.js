@@ -281,7 +281,7 @@ function showStatus(about, patients) {
   replace(
     at("service-status"),
     element("span", { class: `dot ${problem ? "bad" : "good"}`, "aria-hidden": "true" }),
-    problem ? `${about.base ?? "CDS service"}: ${problem}` : `${about.base}: ${about.services.length} services`,
+    problem ? `${about.base ?? "CDS service"}: ${problem}` : `${about.base}: ${new Set(about.services.map((service) => service.id)).size} services`,
   );
 }
 

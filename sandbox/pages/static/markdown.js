@@ -116,11 +116,18 @@ function isProse(lines, at) {
   return !(line.includes("|") && SEPARATOR.test(lines[at + 1] ?? ""));
 }
 
+const DATE = /^\d{4}(-\d\d){1,2}( \d\d:\d\d)?$/;
+
+function data(cell) {
+  const isDate = cell.every((part) => typeof part === "string") && DATE.test(cell.join(""));
+  return isDate ? ["td", { class: "date" }, ...cell] : ["td", ...cell];
+}
+
 function table(head, body) {
   return [
     "table",
     ["thead", ["tr", ...head.map((cell) => ["th", { scope: "col" }, ...cell])]],
-    ["tbody", ...body.map((row) => ["tr", ...row.map((cell) => ["td", ...cell])])],
+    ["tbody", ...body.map((row) => ["tr", ...row.map(data)])],
   ];
 }
 
