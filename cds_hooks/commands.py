@@ -180,9 +180,11 @@ def _service_row(service: "Service", policy: "Policy") -> dict[str, Any]:
 def _check(_arguments: argparse.Namespace) -> int:
     from cds_hooks.catalogue import Catalogue, CatalogueError
     from cds_hooks.journal.database import where
-    from cds_hooks.web.settings import Settings, SettingsError
+    from cds_hooks.web.settings import Settings, SettingsError, unknown_names
     from cds_hooks.web.startup import CannotStart, check
 
+    for name in unknown_names(os.environ):
+        print(f"note: {name}: there is no such setting", file=sys.stderr)
     faults: list[str] = []
     try:
         settings = Settings.from_environment(os.environ)

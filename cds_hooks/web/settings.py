@@ -1,7 +1,7 @@
 """Settings, frozen, from the environment: everything is read once, and every bad value is named at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
@@ -149,6 +149,15 @@ class Settings:
                 f"{PREFIX}NOW: a fixed clock needs a loopback {PREFIX}BASE_URL and {PREFIX}AUTHENTICATION=off"
             )
         return faults
+
+
+def unknown_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the variables that look like settings and are none: a misspelt one changes nothing, in silence.
+
+    They stop no start: a platform may set some of its own, as Kubernetes does for a service called chartside.
+    """
+    known = {PREFIX + setting.name.upper() for setting in fields(Settings)} | {PREFIX + "OIDC_ISSUER"}
+    return tuple(sorted(name for name in environ if name.startswith(PREFIX) and name not in known))
 
 
 def is_loopback(host: str) -> bool:

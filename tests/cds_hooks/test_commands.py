@@ -132,6 +132,15 @@ def test_check_names_all_that_is_wrong(capsys: pytest.CaptureFixture[str], monke
     assert [line.partition(":")[0] for line in lines] == ["CHARTSIDE_DEADLINE_MS", "CHARTSIDE_NOW"]
 
 
+def test_check_notes_what_looks_like_a_setting_and_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("AUTHENTICATION", "off"), ("SIT", "site.toml"), ("OIDC_ISSUER", "x"), ("LOG_LEVEL", "info")):
+        monkeypatch.setenv(f"CHARTSIDE_{name}", value)
+    assert main(["check"]) == 0
+    assert capsys.readouterr().err == "note: CHARTSIDE_SIT: there is no such setting\n"
+
+
 @pytest.mark.parametrize(
     ("environ", "arguments", "words"),
     [
