@@ -2,7 +2,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_client.addresses import BadAddress, Base, admitted, is_test_host
+from fhir_client.addresses import LONGEST_LINK, BadAddress, Base, admitted, is_test_host
 
 R4 = Base.parse("https://fhir.example/r4")
 
@@ -101,6 +101,7 @@ def test_a_next_link_is_followed_as_it_stands(link: str, url: str) -> None:
         "javascript:alert(1)",
         "https://fhir.example/r4/\r\nHost: evil",
         "https://fhir.example/r4/Obser\tvation",
+        "?cursor=" + "{" * LONGEST_LINK,
     ],
 )
 def test_a_next_link_that_leads_elsewhere_is_not_followed(link: str) -> None:
