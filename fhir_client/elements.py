@@ -74,11 +74,15 @@ def concept_text(concept: object) -> str:
 
 def quantity(value: object) -> Quantity | None:
     """Give a Quantity that has a number; its unit only where it is a UCUM code, never from the printed text."""
+    try:  # nothing out of the ordinary: the hot path
+        number, unit = value["value"], value["code"]  # type: ignore[index]
+        if type(number) is float and type(unit) is str and value["system"] == UCUM and "comparator" not in value:  # type: ignore[index, operator]
+            return Quantity(number, unit or None) if isfinite(number) else None
+    except (KeyError, TypeError):
+        pass
     if not isinstance(value, dict):
         return None
-    number, comparator = value.get("value"), value.get("comparator")
-    if type(number) is not float or not isfinite(number):
-        number = _number(number)
+    number, comparator = _number(value.get("value")), value.get("comparator")
     if number is None or not (comparator is None or isinstance(comparator, str)):
         return None
     system, unit = value.get("system"), value.get("code")

@@ -155,7 +155,9 @@ def _one_by_one(places: Iterable[_Place], horizon: Horizon, times: dict[int, Int
     """Read times as they are reached; a text that turns out to be no time comes last."""
     undated = []
     for place in places:
-        at = _usable_at(place, horizon, times)
+        _, resource, element = place
+        is_whole = element is resource and "modifierExtension" not in resource  # no component: the hot path
+        at = result_time(resource, horizon) if is_whole else _usable_at(place, horizon, times)
         if at is UNDATED:
             undated.append((place, at))
         elif at is not None:

@@ -125,7 +125,8 @@ def encounter(resource: Resource) -> str | None:
     found = resource.get("encounter")
     if found is None:
         found = resource.get("context")
-    return None if found is None else reference(found)
+    text = found.get("reference") if isinstance(found, dict) else None
+    return text if isinstance(text, str) and text else None
 
 
 def encounter_kind(resource: Resource) -> str | None:
