@@ -2,6 +2,7 @@
 
 The floor (design/contract.md, section 7) is a Flask route that parses the body with orjson and answers 1.5 KB, under
 the same gunicorn settings. Calls to floor and service alternate, so that a drift of the machine's speed meets both.
+It reports; with `--strict` a ratio above its limit is a failure.
 """
 
 import http.client
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,8 +39,8 @@ LIMITS = {"p50": 2.0, "p95": 2.5, "features": 1.5}
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
-def main() -> int:
-    """Print every ratio beside its limit; 1 if one is above it."""
+def main(arguments: Sequence[str]) -> int:
+    """Print every ratio beside its limit; with `--strict` 1 if one is above it."""
     catalogue = Catalogue.found()
     settle_memory()  # as the service does once it is ready
     services = [service for service in catalogue.services if service.id in SERVICES]
@@ -50,7 +51,7 @@ def main() -> int:
             print(f"{service.id}: body {len(body) / 1000:.0f} KB, {resource_count(body)} resources")
             worst |= report_http(service, body)
             worst |= report_features(service, body)
-    return worst
+    return worst if "--strict" in arguments else 0
 
 
 def report_http(service: Service, body: bytes) -> int:
@@ -185,4 +186,4 @@ def wait_for(port: int, path: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
