@@ -1,18 +1,19 @@
 """What came back for one search, prefetched or fetched, and how far that is everything."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from fhir_client.bundles import Contents, contents
 from fhir_client.elements import Resource, mapping, mappings
 from fhir_client.errors import Reason
 from fhir_client.record import Availability
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _FAILURES = frozenset({"fatal", "error"})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The resources of one search or read: never silently a part of them (FHIR-6).
 
     Nothing found is `complete` without resources. `reason` is None when the answer is complete, except that a read
@@ -22,7 +23,7 @@ class Answer:
     resources: tuple[Resource, ...] = ()
     availability: Availability = Availability.COMPLETE
     reason: Reason | None = None
-    full_urls: Mapping[str, str] = field(default_factory=dict)
+    full_urls: Mapping[str, str] = _NONE
     next_link: str | None = None
 
     def joined(self, other: "Answer") -> "Answer":

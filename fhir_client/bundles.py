@@ -1,18 +1,19 @@
 """What is in a Bundle, a list of resources or a single resource; each of the shapes in which clients send the same."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from fhir_client.elements import Resource, mapping, mappings, text_of
 from fhir_client.record import Availability, PatientRecord
 
 _OUTCOME: Final = "OperationOutcome"
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """The resources that were asked for, those that came along, and what the server said about the search.
 
     `full_urls` maps the full URLs that do not end in the id to `Type/id`: the record needs them to follow references.
@@ -22,7 +23,7 @@ class Contents:
     matches: tuple[Resource, ...] = ()
     includes: tuple[Resource, ...] = ()
     outcomes: tuple[Resource, ...] = ()
-    full_urls: Mapping[str, str] = field(default_factory=dict)
+    full_urls: Mapping[str, str] = _NONE
     self_link: str | None = None
     next_link: str | None = None
     is_readable: bool = True
@@ -110,7 +111,7 @@ def _from_entries(entries: list[Any], bundle: Mapping[str, Any]) -> Contents:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sorted:
     """The lists that a Bundle's entries are sorted into."""
 

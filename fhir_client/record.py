@@ -17,8 +17,7 @@ from fhir_client.listed import Listed
 from fhir_client.resources import (
     Horizon,
     ongoing_kind,
-    problem_codings,
-    problem_state,
+    problem_entry,
     read_condition,
     read_encounter,
     read_order,
@@ -185,9 +184,9 @@ class PatientRecord:
         if "problems" not in self._read:
             self._read["problems"] = Listed(
                 (
-                    (problem_codings(resource), is_active, resource)
+                    entry
                     for resource in self._resources("Condition")
-                    if (is_active := problem_state(resource, self._horizon)) is not None
+                    if (entry := problem_entry(resource, self._horizon)) is not None
                 ),
                 read=partial(read_condition, horizon=self._horizon),
                 time=_problem_time,

@@ -17,7 +17,7 @@ def medications_pointed_at(resources: Iterable[Resource]) -> tuple[str, ...]:
         kind = resource.get("resourceType")
         if kind == "Medication":
             present.add(f"Medication/{resource.get('id')}")
-        elif kind in DRUG_ORDERS:
+        elif kind in DRUG_ORDERS and ("medicationReference" in resource or "medication" in resource):
             pointer = medication(resource)[1]
             if pointer is not None and local_reference(pointer).startswith("Medication/"):
                 wanted[pointer] = None

@@ -169,9 +169,6 @@ def _why_absent(element: Resource) -> str | None:
 
 def problem_state(resource: Resource, horizon: Horizon) -> bool | None:
     """Tell whether a problem was active at the instant; None where it is no fact: refuted, or not known by then."""
-    plainly = versions.is_plainly_active(resource, horizon.day_before)
-    if plainly is not None:
-        return plainly
     if (
         not versions.is_confirmed(resource)
         or horizon.hides(versions.began_at(resource))
@@ -184,6 +181,16 @@ def problem_state(resource: Resource, horizon: Horizon) -> bool | None:
         return ended.is_after(horizon.instant)
     is_active = versions.is_active_by_status(resource)
     return not versions.ended_by_words(resource) if is_active is None else is_active
+
+
+def problem_entry(resource: Resource, horizon: Horizon) -> tuple[tuple[Code, ...], bool, Resource] | None:
+    """Give a problem's codings and whether it was active, with the problem; None where it is no fact."""
+    is_active = versions.is_plainly_active(resource, horizon.day_before)
+    if is_active is None:
+        is_active = problem_state(resource, horizon)
+        if is_active is None:
+            return None
+    return problem_codings(resource), is_active, resource
 
 
 def problem_codings(resource: Resource) -> tuple[Code, ...]:
