@@ -125,7 +125,10 @@ def _is_kidney_patient(detection: NotAssessable) -> bool:
     readings = {item.name: item.reading for item in detection.inputs}
     listed, egfr = readings.get("chronic_kidney_disease"), readings.get("egfr_ml_min_1_73m2")
     is_listed = isinstance(listed, Reading) and listed.value is True
-    is_unusable = isinstance(egfr, Missing) and egfr.gap not in (Gap.NOT_RECORDED, Gap.UNAVAILABLE)
+    # A time tells that something was measured, even if sex or age are lacking to make an eGFR of it.
+    is_unusable = isinstance(egfr, Missing) and (
+        egfr.at is not None or egfr.gap not in (Gap.NOT_RECORDED, Gap.UNAVAILABLE)
+    )
     return is_listed or is_unusable
 
 

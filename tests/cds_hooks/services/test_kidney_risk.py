@@ -100,6 +100,18 @@ def test_the_newest_value_decides_even_if_it_cannot_be_used(creatinine: dict[str
     assert shown == f"Kidney function not staged: {why}"
 
 
+@pytest.mark.parametrize(
+    ("patient", "why"),
+    [
+        (a_patient(born=None, sex="male"), "age not recorded"),
+        (a_patient(born="1964-01-10", sex="other"), "sex not recorded, sex is not recorded as female or male"),
+    ],
+)
+def test_a_creatinine_that_cannot_be_read_for_want_of_sex_or_age_is_said(patient: dict[str, Any], why: str) -> None:
+    (shown,) = summaries(a_record(patient, an_observation("2160-0", 1.9, "mg/dL", on="2024-05-01")))
+    assert shown == f"Kidney function not staged: {why}"
+
+
 def test_nothing_known_of_the_kidney_is_silence() -> None:
     assert summaries(a_record(a_patient(born="1964-01-10"))) == []
 
