@@ -7,6 +7,7 @@ It reports; with `--strict` a ratio above its limit is a failure.
 
 import http.client
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -29,9 +30,17 @@ from models.features.feature import extract
 from models.site import Site
 from tools.bench_bodies import hook_request
 
+
+def free_port() -> int:
+    """Take a port that nobody uses: two runs at once must not measure each other's servers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 ROOT = Path(__file__).resolve().parent.parent
+FLOOR_PORT, SERVICE_PORT = free_port(), free_port()
 SERVICES = ("cardiovascular-risk", "kidney-risk", "deterioration")
-FLOOR_PORT, SERVICE_PORT = 8770, 8771
 # Five rounds, and the median of their ratios: a neighbour on the machine spoils one round, not all.
 WARM_UP, ROUNDS, CALLS = 150, 5, 300
 FEATURE_ROUNDS = 500
