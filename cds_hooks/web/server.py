@@ -11,7 +11,7 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 from cds_hooks.journal.database import where
 from cds_hooks.journal.logs import Log
 from cds_hooks.web.settings import Settings
-from cds_hooks.web.worker import Worker
+from cds_hooks.web.worker import RECEIVE_SECONDS, Worker
 from cds_hooks.web.wsgi import Edge, settle_memory
 
 KEEP_ALIVE_SECONDS = 30
@@ -49,6 +49,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
             "preload_app": True,
             "keepalive": KEEP_ALIVE_SECONDS,
             "timeout": self._settings.deadline_ms // 1000 + 30,
+            # A call ends with its deadline, and a half-sent one soon after: nothing worth waiting for lasts longer.
+            "graceful_timeout": self._settings.deadline_ms // 1000 + int(RECEIVE_SECONDS) + 1,
             "proc_name": "chartside",
             "control_socket_disable": True,
             "logger_class": _logger_class(self._edge.log),
