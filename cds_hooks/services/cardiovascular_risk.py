@@ -104,11 +104,11 @@ def _risks_table(results: Mapping[str, float]) -> str:
 def _what_if(assessed: Assessed) -> str:
     values, now = assessed.values, assessed.results["cvd_10y"]
     changes: list[tuple[str, dict[str, bool | float]]] = []
-    if values.get("smoker") is True:
+    if values["smoker"]:
         changes.append(("not smoking", {"smoker": False}))
-    if values.get("systolic_bp_mmhg", 0) > SYSTOLIC_TARGET:
+    if values["systolic_bp_mmhg"] > SYSTOLIC_TARGET:
         changes.append((f"systolic pressure {SYSTOLIC_TARGET:.0f} mmHg", {"systolic_bp_mmhg": SYSTOLIC_TARGET}))
-    if values.get("statin") is False:
+    if not values["statin"]:
         changes.append(("taking a statin", {"statin": True}))
     lines = [
         f"- {words}: {say.percent(MODEL.compute({**values, **change})['cvd_10y'])} instead of {say.percent(now)}"
