@@ -62,7 +62,8 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-index-url --no-header --no-annotate $(UPGRADE) pyproject.toml requirements/build.in
 lock:
 	@command -v uv >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
-	$(LOCK) --extra test --output-file requirements/test.txt
+	$(LOCK) --extra test --extra postgres --output-file requirements/test.txt
+	$(LOCK) --extra postgres --constraint requirements/test.txt --output-file requirements/postgres.txt
 	$(LOCK) --constraint requirements/test.txt --output-file requirements/run.txt
 
 clean:
