@@ -12,6 +12,7 @@ from cds_hooks.protocol.admissible import check_admissible
 from cds_hooks.protocol.cards import Card, Response
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
+from cds_hooks.stopwatch import untimed
 from fhir_client.record import Availability, Dropped
 from models.assessment import Assessment
 
@@ -40,9 +41,15 @@ class Invocation:
 
 
 def invoke(
-    service: Service, request: HookRequest, *, connect: Connect, now: Callable[[], datetime], policy: Policy
+    service: Service,
+    request: HookRequest,
+    *,
+    connect: Connect,
+    now: Callable[[], datetime],
+    policy: Policy,
+    lap: Callable[[str], None] = untimed,
 ) -> Invocation:
-    """Answer one hook call.
+    """Answer one hook call; `lap` is told when data were gathered, models assessed, and cards made.
 
     Raises:
         MalformedRequest: the prefetched Patient is another patient.
@@ -57,8 +64,11 @@ def invoke(
         # PV-2: the cards are worded for clinicians; a patient or proxy reading the chart is shown none.
         return Invocation(str(uuid4()), service, request, as_of, state, Response(), withheld="patient user")
     gathered = gather(service.searches, request, required=service.required_keys, connect=connect, as_of=as_of)
+    lap("gather")
     assessments = tuple(assessor.assess(gathered.record, policy.site) for assessor in service.assessors)
+    lap("assess")
     cards = _cards(service, request, gathered, assessments, policy)
+    lap("present")
     withheld = _why_withheld(service, request, state, policy)
     return Invocation(
         id=str(uuid4()),

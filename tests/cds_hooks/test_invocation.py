@@ -186,3 +186,9 @@ def test_no_suggestion_alters_a_problem_that_was_just_recorded(action: Action, *
     with pytest.raises(ImpossibleMessage, match="just recorded"):
         invoke(service, after, connect=lambda _: None, now=lambda: NOW, policy=LIVE)
     assert invoked(service).response.cards == (card,)
+
+
+def test_the_stages_are_told_as_they_end() -> None:
+    laps: list[str] = []
+    invoke(a_service(), a_request(), connect=lambda _: None, now=lambda: NOW, policy=LIVE, lap=laps.append)
+    assert laps == ["gather", "assess", "present"]
