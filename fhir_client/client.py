@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from logging import CRITICAL, getLogger
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -11,19 +9,15 @@ from typing import Self
 from urllib.parse import quote
 
 import orjson
-from requests import Request, RequestException, Response
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
 
-from fhir_client.addresses import BadAddress, Base
+from fhir_client.addresses import BadAddress, Base, BoundToken, Reach
 from fhir_client.answers import Answer, missing, page_of
 from fhir_client.elements import Resource
-from fhir_client.errors import BadResource, FhirError, NotFound, Reason, Refused, Unreachable, error_of
+from fhir_client.errors import BadResource, FhirError, NotFound, Reason, Refused, error_of
 from fhir_client.questions import USUAL, Continue, Deadline, Find, Limits, Parameters, Question, Read, split
+from fhir_client.transport import OnRefused, Reply, Transport
 
 _POST_SEARCH_UNSUPPORTED = frozenset({404, 405, 415, 501})  # FHIR-47
-_CHUNK_BYTES = 65_536
-_SILENT = CRITICAL + 1
 _ACCEPT = "application/fhir+json, application/json;q=0.9"
 
 
@@ -37,29 +31,33 @@ class Connections:
         https_proxy: str | None = None,
         limits: Limits = USUAL,
         user_agent: str = "chartside",
+        on_refused: OnRefused | None = None,
+        transport: Transport | None = None,
     ) -> None:
         """Open nothing yet: a connection is made when a server is first asked.
 
-        From now on urllib3 keeps silent: its log lines hold addresses, and with them patients (FHIR-81).
+        `on_refused` is told host and reason of every address that was refused (FHIR-80).
         """
-        getLogger("urllib3").setLevel(_SILENT)
-        self._verify = True if ca_file is None else str(ca_file)
-        self._proxies = {} if https_proxy is None else {"https": https_proxy}
+        self._transport = transport or Transport(ca_file=ca_file, https_proxy=https_proxy, on_refused=on_refused)
         self._limits = limits
-        self._headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip", "User-Agent": user_agent}
+        self._headers = {"Accept": _ACCEPT, "User-Agent": user_agent}
         self._servers: dict[str, _Server] = {}
         self._lock = Lock()
 
-    def client(self, base: Base, *, token: str | None, deadline: Deadline, request_id: str) -> "FhirClient":
-        """Give the client of one call: `base` is trusted, the token was issued for it, both end with the call."""
+    def client(
+        self, base: Base, *, token: str | None, deadline: Deadline, request_id: str, reach: Reach | None = None
+    ) -> "FhirClient":
+        """Give the client of one call: `base` is trusted, the token was issued for it, both end with the call.
+
+        `reach` is where its addresses may lead; without it, to public https servers only.
+        """
         with self._lock:
             server = self._servers.get(base.origin)
             if server is None:
-                server = _Server(self._limits, verify=self._verify, proxies=self._proxies)
-                self._servers[base.origin] = server
-        authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
-        headers = {**self._headers, "X-Request-Id": request_id, **authorization}
-        return FhirClient(server, base, headers=headers, deadline=deadline)
+                server = self._servers[base.origin] = _Server(self._transport, self._limits)
+        bound = None if token is None else BoundToken(token, base)
+        headers = {**self._headers, "X-Request-Id": request_id}
+        return FhirClient(server, base, headers=headers, token=bound, reach=reach or Reach(), deadline=deadline)
 
     def close(self) -> None:
         """Close every connection; requests under way are not waited for."""
@@ -67,6 +65,7 @@ class Connections:
             servers, self._servers = self._servers, {}
         for server in servers.values():
             server.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -80,15 +79,26 @@ class Connections:
 class FhirClient:
     """One server, asked within one call, with that call's token and deadline."""
 
-    def __init__(self, server: "_Server", base: Base, *, headers: Mapping[str, str], deadline: Deadline) -> None:
+    def __init__(
+        self,
+        server: "_Server",
+        base: Base,
+        *,
+        headers: Mapping[str, str],
+        token: BoundToken | None,
+        reach: Reach,
+        deadline: Deadline,
+    ) -> None:
         """Use `Connections.client`."""
         self._server = server
         self._base = base
         self._headers = headers
+        self._token = token
+        self._reach = reach
         self._deadline = deadline
 
     def __repr__(self) -> str:
-        return f"FhirClient(token={'given' if 'Authorization' in self._headers else 'none'})"
+        return f"FhirClient(token={'none' if self._token is None else 'given'})"
 
     def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
         """Ask all at once and answer all by the deadline, with whatever has come by then (FHIR-5)."""
@@ -168,8 +178,17 @@ class FhirClient:
         except BadAddress as error:
             raise Refused(Reason.REJECTED) from error
 
-    def _exchange(self, method: str, url: str, *, form: Parameters = ()) -> "_Reply":
-        return self._server.exchange(method, url, headers=self._headers, form=form, deadline=self._deadline)
+    def _exchange(self, method: str, url: str, *, form: Parameters = ()) -> Reply:
+        return self._server.transport.exchange(
+            method,
+            url,
+            headers=self._headers,
+            token=self._token,
+            form=form,
+            reach=self._reach,
+            limits=self._server.limits,
+            deadline=self._deadline,
+        )
 
 
 class _Inquiry:
@@ -222,72 +241,25 @@ class _Inquiry:
         raise BadResource(Reason.TOO_MANY_PAGES)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    media_type: str
-    body: bytes
-
-
 class _Server:
-    """The connections, the threads and the habits of one origin; a slow server holds up its own callers only."""
+    """The threads and the habits of one origin; a slow server holds up its own callers only."""
 
-    def __init__(self, limits: Limits, *, verify: bool | str, proxies: Mapping[str, str]) -> None:
+    def __init__(self, transport: Transport, limits: Limits) -> None:
+        self.transport = transport
         self.limits = limits
         self.executor = ThreadPoolExecutor(limits.concurrency, thread_name_prefix="fhir")
         self.searches_by_post = True
-        self._verify = verify
-        self._proxies = proxies
-        # Not a Session: it keeps cookies, which would carry one user's session into another's call, follows redirects,
-        # reads a redirect's whole body even when told not to follow, and takes proxies and passwords from the
-        # environment (FHIR-74, FHIR-77).
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=limits.concurrency)
-
-    def exchange(
-        self, method: str, url: str, *, headers: Mapping[str, str], form: Parameters, deadline: Deadline
-    ) -> _Reply:
-        remaining = deadline.remaining
-        if not remaining:
-            raise Unreachable(Reason.NO_ANSWER)
-        try:
-            response = self._adapter.send(
-                Request(method, url, headers=headers, data=form).prepare(),
-                stream=True,
-                timeout=(min(self.limits.connect_seconds, remaining), remaining),
-                verify=self._verify,
-                proxies=self._proxies,
-            )
-            with response:
-                body = self._body(response, deadline)
-        except (RequestException, HTTPError):
-            # Without the cause: its message has the address, and with it the patient (FHIR-81).
-            raise Unreachable(Reason.NO_ANSWER) from None
-        return _Reply(response.status_code, response.headers.get("Content-Type", ""), body)
 
     def close(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)
-        self._adapter.close()
-
-    def _body(self, response: Response, deadline: Deadline) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        # read1 returns with whatever has come: a server that drips its answer meets the deadline, not our patience.
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            size += len(chunk)
-            if size > self.limits.page_bytes:
-                raise BadResource(Reason.TOO_LARGE)
-            if not deadline.remaining:
-                raise Unreachable(Reason.NO_ANSWER)
-            chunks.append(chunk)
-        return b"".join(chunks)
 
 
-def _resource(reply: _Reply) -> Resource:
+def _resource(reply: Reply) -> Resource:
     """Read the resource of a successful reply; the body of any other is not looked at."""
     error = error_of(reply.status)
     if error is not None:
         raise error
-    media_type = reply.media_type.partition(";")[0].strip().lower()
+    media_type = reply.media_type
     if media_type and not media_type.endswith("json") and "json+" not in media_type:
         raise BadResource(Reason.NOT_FHIR)
     try:
@@ -301,14 +273,14 @@ def _resource(reply: _Reply) -> Resource:
     return resource
 
 
-def _page(reply: _Reply) -> Answer:
+def _page(reply: Reply) -> Answer:
     bundle = _resource(reply)
     if bundle["resourceType"] != "Bundle":
         raise BadResource(Reason.NOT_ASKED_FOR)
     return page_of(bundle)
 
 
-def _first_page(reply: _Reply, resource_type: str) -> Answer:
+def _first_page(reply: Reply, resource_type: str) -> Answer:
     """Read what a search found; if all of it is of other types, the search was not answered, and nothing is known."""
     answer = _page(reply)
     if answer.resources and all(resource.get("resourceType") != resource_type for resource in answer.resources):

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TOO_MANY_PAGES = "the FHIR server's answer had more pages or entries than we read"
     REPEATED_PAGE = "the FHIR server's pages led back to each other"
     FOREIGN_PAGE = "the next page lay on another server"
+    ADDRESS = "the FHIR server's address is not one that we may call"
     NO_ACCESS = "no access to a FHIR server was given"
 
 
@@ -36,6 +37,18 @@ class FhirError(Exception):
 
 class Unreachable(FhirError):
     """No answer, or one that says the server cannot answer now."""
+
+
+class AddressRefused(FhirError):
+    """We will not call this address, or not with this token: nothing was sent (FHIR-71 to FHIR-73).
+
+    `why` is a fixed word for the audit; the message is the same for all, so that the caller maps no network by it.
+    """
+
+    def __init__(self, reason: Reason = Reason.ADDRESS, *, why: str = "") -> None:
+        """Say why, to the caller in the reason's words, to the audit in one more."""
+        super().__init__(reason)
+        self.why = why
 
 
 class Refused(FhirError):

@@ -26,6 +26,7 @@ class Access:
             self.connections,
             servers=self.client.fhir_servers,
             test_hosts=self.client.test_hosts,
+            private_networks=self.client.private_networks,
             deadline=self.deadline,
             request_id=self.correlation,
         )(request)

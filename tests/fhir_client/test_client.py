@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fhir_client.addresses import Base
+from fhir_client.addresses import Base, Reach
 from fhir_client.answers import Answer
 from fhir_client.client import Connections, FhirClient
 from fhir_client.codes import LOINC, Code
@@ -44,7 +44,10 @@ def a_client(
     connections: Connections, server: FhirStub, *, seconds: float = 5.0, token: str | None = TOKEN
 ) -> FhirClient:
     deadline = Deadline.after(seconds, time.monotonic)
-    return connections.client(Base.parse(server.base), token=token, deadline=deadline, request_id="request-1")
+    reach = Reach(test_hosts=frozenset({server.origin}))
+    return connections.client(
+        Base.parse(server.base), token=token, deadline=deadline, request_id="request-1", reach=reach
+    )
 
 
 def found(client: FhirClient, search: Search = HBA1C, patient_id: str = "p1") -> Answer:
@@ -145,8 +148,8 @@ def test_connections_are_kept_for_the_next_call(connections: Connections, server
     client = a_client(connections, server)
     for _ in range(3):
         client.read("Patient/p1")
-    (pool,) = connections._servers[server.origin]._adapter.poolmanager.pools._container.values()
-    assert (len(server.asked), pool.num_connections) == (3, 1)
+    (lines,) = connections._transport._idle.values()
+    assert (len(server.asked), len(lines)) == (3, 1)
 
 
 # Reading
@@ -577,13 +580,3 @@ def test_proxies_of_the_environment_are_ignored(
     monkeypatch.delenv("no_proxy", raising=False)
     server.on("POST", "Observation/_search", Says(a_bundle(an_observation("a"))))
     assert ids(found(a_client(connections, server))) == ["a"]
-
-
-def test_a_configured_proxy_is_used(server: FhirStub) -> None:
-    with Connections(https_proxy=server.origin) as connections:
-        deadline = Deadline.after(5, time.monotonic)
-        base = Base.parse("https://fhir.example/r4")
-        client = connections.client(base, token=TOKEN, deadline=deadline, request_id="request-1")
-        assert found(client).reason is Reason.NO_ANSWER
-    assert [(asked.method, asked.raw) for asked in server.asked] == [("CONNECT", "fhir.example:443")]
-    assert "Authorization" not in server.asked[0].headers
