@@ -14,6 +14,7 @@ ANONYMOUS = "anonymous"  # the one caller while authentication is off
 SPECIFICATIONS = ("1.0", "2.0", "3.0")
 ALGORITHMS = ("ES384", "RS384", "ES256", "RS256", "PS256", "PS384")  # SEC-13
 HIGHEST_RATE = 1_000_000
+_STANDARD_PORTS = {"https": ":443", "http": ":80"}
 
 Network = IPv4Network | IPv6Network
 
@@ -73,6 +74,7 @@ def origin_of(url: str) -> str | None:
 
 
 def _client(table: Table) -> Client:
+    _refuse_wildcards(table)
     test_hosts = _origins(table, "test_hosts", schemes=("http", "https"))
     client = Client(
         issuer=_issuer(table),
@@ -100,6 +102,17 @@ def _client(table: Table) -> Client:
     _check_keys(table, client)
     table.close()
     return client
+
+
+def _refuse_wildcards(table: Table) -> None:
+    """Every list names each thing it allows (FHIR-76, SEC-41): a star would look as if it meant all, and match nothing.
+
+    So does a network without a prefix, which holds every address there is.
+    """
+    for key, value in table.values.items():
+        texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+        if any("*" in text or text.endswith("/0") for text in texts):
+            table.fault(key, "must name each one: there are no wildcards")
 
 
 def _issuer(table: Table) -> str:
@@ -163,6 +176,8 @@ def _origins(table: Table, key: str, *, schemes: Iterable[str], also: frozenset[
     named = table.texts(key) or ()
     if any(origin_of(url) != url or not (url.split(":")[0] in schemes or url in also) for url in named):
         table.fault(key, "must be origins: scheme, host and port, nothing more")
+    if any(url.endswith(_STANDARD_PORTS.get(url.split(":")[0], "/")) for url in named):
+        table.fault(key, "must be without a standard port, as browsers write origins")
     return frozenset(named)
 
 

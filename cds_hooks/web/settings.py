@@ -102,6 +102,13 @@ class Settings:
         return next(named, Client(ANONYMOUS))
 
     @property
+    def callers(self) -> tuple[Client, ...]:
+        """Give every client that may call under these settings: the anonymous one, or all that prove who they are."""
+        if self.authentication is Authentication.OFF:
+            return (self.anonymous,)
+        return tuple(client for client in self.clients if client.issuer != ANONYMOUS)
+
+    @property
     def loopback_only(self) -> bool:
         """Tell whether these settings may serve this machine alone."""
         is_open = self.authentication is Authentication.OFF and not self.allow_insecure

@@ -309,6 +309,7 @@ def test_every_key_of_a_client_is_read(tmp_path: Path) -> None:
         ("jwks_file = 'k.json'\ntenants = [1]", "tenants"),
         ("jwks_file = 'k.json'\norigins = ['https://ehr.example/path']", "origins"),
         ("jwks_file = 'k.json'\norigins = ['*']", "origins"),
+        ("jwks_file = 'k.json'\norigins = ['https://ehr.example:443']", "origins"),
         ("jwks_file = 'k.json'\nprivate_networks = ['10.20.0.0/33']", "private_networks"),
         ("jwks_file = 'k.json'\ntest_hosts = ['127.0.0.1:8090']", "test_hosts"),
         ("jwks_file = 'k.json'\nrate_limit = 0", "rate_limit"),
@@ -321,6 +322,40 @@ def test_what_is_wrong_with_a_client_stops_the_start(tmp_path: Path, line: str, 
     text = f"[[client]]\nissuer = 'https://ehr.example'\n{line}\n"
     faults = faults_of({"CHARTSIDE_CLIENTS": written(tmp_path, "clients.toml", text)})
     assert f"CHARTSIDE_CLIENTS: client[0]: {key}: " in " ".join(faults)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fhir_servers = ['*']",
+        "fhir_servers = ['https://*.ehr.example/r4']",
+        "services = ['*']",
+        "tenants = ['*']",
+        "origins = ['https://*.ehr.example']",
+        "test_hosts = ['*']",
+        "algorithms = ['*']",
+        "features = ['*']",
+        "private_networks = ['*']",
+        "private_networks = ['0.0.0.0/0']",
+        "private_networks = ['::/0']",
+    ],
+)
+def test_no_list_of_a_client_has_wildcards(tmp_path: Path, line: str) -> None:
+    """[FHIR-76] Allow-list is empty by default in production; `*` is refused at start-up."""
+    written(tmp_path, "k.json", "{}")
+    text = f"[[client]]\nissuer = 'https://ehr.example'\njwks_file = 'k.json'\n{line}\n"
+    faults = faults_of({"CHARTSIDE_CLIENTS": written(tmp_path, "clients.toml", text)})
+    key = line.partition(" ")[0]
+    assert f"CHARTSIDE_CLIENTS: client[0]: {key}: must name each one: there are no wildcards" in faults
+    assert Client("https://ehr.example").fhir_servers == frozenset()
+
+
+def test_who_may_call_depends_on_whether_callers_must_prove_who_they_are(tmp_path: Path) -> None:
+    written(tmp_path, "k.json", "{}")
+    text = "[[client]]\nissuer = 'https://ehr.example'\njwks_file = 'k.json'\n[[client]]\nissuer = 'anonymous'\n"
+    clients = {"CHARTSIDE_CLIENTS": written(tmp_path, "clients.toml", text)}
+    assert [client.issuer for client in Settings.from_environment(clients).callers] == ["https://ehr.example"]
+    assert [client.issuer for client in Settings.from_environment({**OFF, **clients}).callers] == ["anonymous"]
 
 
 @pytest.mark.parametrize(
