@@ -9,7 +9,8 @@ class Reason(StrEnum):
     # Refused, reset and timed out read alike: the caller chooses the address, and must not learn which port is open
     # (FHIR-78).
     NO_ANSWER = "the FHIR server gave no answer in time"
-    BUSY = "the FHIR server is busy or down (429, 502, 503 or 504)"
+    BUSY = "the FHIR server is busy or down for the moment (429, 502, 503 or 504)"
+    RESTING = "the FHIR server gave no answer lately and is not asked for a while"
     FAILED = "the FHIR server failed (5xx)"
     DENIED = "the FHIR server denied access (401 or 403)"
     REJECTED = "the FHIR server did not accept the query (4xx)"
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     REPEATED_PAGE = "the FHIR server's pages led back to each other"
     FOREIGN_PAGE = "the next page lay on another server"
     ADDRESS = "the FHIR server's address is not one that we may call"
+    VERSION = "the FHIR server speaks a FHIR version that we do not know"
     NO_ACCESS = "no access to a FHIR server was given"
 
 
