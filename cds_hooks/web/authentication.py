@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cds_hooks.errors import NotEntitled, NotTrusted
 from cds_hooks.web.clients import ALGORITHMS, ANONYMOUS, Client
-from cds_hooks.web.key_sets import LONGEST_KID, Key, KeysUnavailable
+from cds_hooks.web.public_keys import LONGEST_KID, Key, KeysUnavailable
 from cds_hooks.web.tokens import LONGEST_TOKEN, NotAToken, Token
 
 LEEWAY_SECONDS = 60  # SEC-16: how far the clocks of two organisations may differ

@@ -1,32 +1,21 @@
 """The public keys of the CDS clients: read from a file or fetched, kept for a while, and never believed blindly.
 
-SEC-11 to SEC-13 say which keys count, SEC-20 to SEC-23 where they come from and how often anybody is asked for them.
+SEC-20 to SEC-23 say where they come from and how often anybody is asked for them.
 """
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt import PyJWTError
-from jwt.algorithms import Algorithm, ECAlgorithm, RSAAlgorithm, get_default_algorithms
-
-from cds_hooks.web.clients import ALGORITHMS, ANONYMOUS, Client
-from cds_hooks.web.tokens import NotAToken, strict_object
-
-LARGEST_KEY_SET = 256 * 1024  # some servers add certificate chains to each key
-MOST_KEYS = 100
-LONGEST_KID = 256
-SMALLEST_MODULUS = 2048
-LARGEST_MODULUS = 8192  # beyond it one signature takes many times as long to check
-LARGEST_EXPONENT = 1 << 32
+from cds_hooks.web.clients import ANONYMOUS, Client
+from cds_hooks.web.public_keys import LARGEST_KEY_SET, Key, KeysUnavailable, usable_keys
+from fhir_client.addresses import Reach
+from fhir_client.errors import FhirError
+from fhir_client.questions import Deadline, Limits
+from fhir_client.transport import Transport
 
 # How long a key set counts as fresh: what its server says, within these bounds. A key that was withdrawn is trusted
 # for an hour at most.
@@ -39,26 +28,13 @@ KEPT_SECONDS = 8 * 3600.0
 INTERVAL_SECONDS = 30.0
 # How long a call waits for another one's fetch of the same keys.
 WAIT_SECONDS = 2.5
+# A call waits for this and may still be answered before its deadline.
+FETCH_SECONDS = 2.0
+_LIMITS = Limits(page_bytes=LARGEST_KEY_SET, connect_seconds=1.0)
+_OK = 200
 
-_ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
-    {name: algorithm for name, algorithm in get_default_algorithms().items() if name in ALGORITHMS}
-)
-_KINDS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
-    {
-        "ES256": ("EC", "P-256"),
-        "ES384": ("EC", "P-384"),
-        "RS256": ("RSA", None),
-        "RS384": ("RSA", None),
-        "PS256": ("RSA", None),
-        "PS384": ("RSA", None),
-    }
-)
+
 _MAX_AGE = re.compile(r"max-age=\"?(\d{1,9})\"?")
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-
-
-class KeysUnavailable(Exception):
-    """The key set could not be read: no answer, too large, a redirect, or no key set at all. Fixed words only."""
 
 
 class Fetch(Protocol):
@@ -72,24 +48,6 @@ class Fetch(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One public key, ready to check signatures with the algorithms that fit its type."""
-
-    kid: str
-    algorithms: frozenset[str]
-    public: RSAPublicKey | EllipticCurvePublicKey = field(repr=False)
-
-    def verifies(self, algorithm: str, signed: bytes, signature: bytes) -> bool:
-        """Tell whether the signature is this key's, over exactly these bytes."""
-        if algorithm not in self.algorithms:
-            return False
-        try:
-            return bool(_ALGORITHMS[algorithm].verify(signed, self.public, signature))
-        except (ValueError, UnsupportedAlgorithm):
-            return False
-
-
 @dataclass(slots=True)
 class _State:
     """What is known of one client's keys. `lock` is held by whoever asks for them."""
@@ -99,7 +57,6 @@ class _State:
     fresh_until: float = float("-inf")
     kept_until: float = float("-inf")
     next_attempt: float = float("-inf")
-    attempts: int = 0
 
 
 class KeySets:
@@ -152,7 +109,6 @@ class KeySets:
             now = self._timer()
             if now >= state.next_attempt:
                 state.next_attempt = now + INTERVAL_SECONDS
-                state.attempts += 1
                 self._ask(client, state)
         finally:
             state.lock.release()
@@ -177,6 +133,28 @@ class KeySets:
         raise KeysUnavailable("the client has neither a key file nor the address of one")
 
 
+def fetching_by(transport: Transport, timer: Callable[[], float]) -> Fetch:
+    """Fetch key sets by the project's one way out: to checked addresses, without redirects (FHIR-75)."""
+
+    def fetch(url: str, client: Client) -> tuple[bytes, Mapping[str, str]]:
+        try:
+            reply = transport.exchange(
+                "GET",
+                url,
+                headers={"Accept": "application/jwk-set+json, application/json"},
+                reach=Reach(client.private_networks, client.test_hosts),
+                limits=_LIMITS,
+                deadline=Deadline.after(FETCH_SECONDS, timer),
+            )
+        except FhirError:
+            raise KeysUnavailable("the key set could not be fetched") from None
+        if reply.status != _OK:
+            raise KeysUnavailable("the key set was not given")
+        return reply.body, reply.headers
+
+    return fetch
+
+
 def read_key_file(client: Client) -> bytes:
     """Read the key set that was exchanged out of band (SEC-21); it may be replaced while the service runs.
 
@@ -190,29 +168,6 @@ def read_key_file(client: Client) -> bytes:
             return file.read(LARGEST_KEY_SET + 1)
     except OSError:
         raise KeysUnavailable("the key file cannot be read") from None
-
-
-def usable_keys(body: bytes) -> Mapping[str, Key]:
-    """Read the keys of a key set that may be used, by id.
-
-    Left out: private and symmetric keys, weak ones, those for other uses, and every key whose id another has, too
-    (SEC-11).
-
-    Raises:
-        KeysUnavailable: it is no key set.
-    """
-    if len(body) > LARGEST_KEY_SET:
-        raise KeysUnavailable("the key set is too large")
-    try:
-        listed = strict_object(body).get("keys")
-    except NotAToken:
-        raise KeysUnavailable("the key set is not a JSON object") from None
-    if not isinstance(listed, list) or len(listed) > MOST_KEYS:
-        raise KeysUnavailable("the key set has no list of keys, or too long a one")
-    entries = [entry for entry in listed if isinstance(entry, dict)]
-    named = Counter(kid for entry in entries if isinstance(kid := entry.get("kid"), str))
-    found = (_key(entry) for entry in entries if isinstance(kid := entry.get("kid"), str) and named[kid] == 1)
-    return {key.kid: key for key in found if key is not None}
 
 
 def freshness(headers: Mapping[str, str]) -> float:
@@ -230,38 +185,11 @@ def freshness(headers: Mapping[str, str]) -> float:
 
 
 def _until_expiry(headers: Mapping[str, str]) -> float:
-    """Both times are the server's, so that our clock plays no part."""
+    """Both times are the server's, so that our clock plays no part; what is no time, like `0`, has passed."""
+    if "expires" not in headers or "date" not in headers:
+        return USUAL_FRESH_SECONDS
     try:
         lasts = parsedate_to_datetime(headers["expires"]) - parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError, TypeError):
-        return USUAL_FRESH_SECONDS
+    except (ValueError, TypeError):
+        return 0.0
     return lasts.total_seconds()
-
-
-def _key(entry: dict[str, Any]) -> Key | None:
-    kid, use, uses = entry["kid"], entry.get("use", "sig"), entry.get("key_ops", ["verify"])
-    if not 0 < len(kid) <= LONGEST_KID or use != "sig" or not (isinstance(uses, list) and "verify" in uses):
-        return None
-    if entry.keys() & _PRIVATE:
-        return None  # whoever publishes a private key has lost it
-    kind, curve = entry.get("kty"), entry.get("crv") if entry.get("kty") == "EC" else None
-    fitting = {name for name, fits in _KINDS.items() if fits == (kind, curve)}
-    if "alg" in entry:
-        fitting = {name for name in fitting if name == entry["alg"]}
-    public = _public(entry) if fitting else None
-    return None if public is None else Key(kid, frozenset(fitting), public)
-
-
-def _public(entry: dict[str, Any]) -> RSAPublicKey | EllipticCurvePublicKey | None:
-    members = ("kty", "n", "e") if entry["kty"] == "RSA" else ("kty", "crv", "x", "y")
-    given = {name: entry.get(name) for name in members}
-    if not all(isinstance(value, str) for value in given.values()):
-        return None
-    try:
-        public = (RSAAlgorithm if entry["kty"] == "RSA" else ECAlgorithm).from_jwk(given)
-    except (PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-    if isinstance(public, RSAPublicKey):
-        is_sound = SMALLEST_MODULUS <= public.key_size <= LARGEST_MODULUS
-        return public if is_sound and public.public_numbers().e < LARGEST_EXPONENT else None
-    return public if isinstance(public, EllipticCurvePublicKey) else None
