@@ -3,26 +3,27 @@
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 import requests
 
+from sandbox.choices import Prefetching, TokenState
 from sandbox.ehr.access import Grant, Grants, Health
 from sandbox.ehr.charts import Charts
 from sandbox.ehr.errors import Refused, outcome
 from sandbox.ehr.store import Resource
+from sandbox.signing import Headers, Sign, token_in, unsigned
 
-Prefetching = Literal["complete", "none", "partial", "paged", "failing"]
-PREFETCHINGS: Final[tuple[Prefetching, ...]] = get_args(Prefetching)
 _SMALL_PAGE: Final = 3
 _TIMEOUT_SECONDS: Final = 30
 _EXPIRES_IN_SECONDS: Final = 300
+_REFUSALS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _TOKEN: Final = re.compile(r"\{\{\s*([^}]*?)\s*\}\}")
 # Hooks that a chart alone can fire, and whether they need an encounter.
 HOOKS_WITHOUT_ORDERS: Final = {"patient-view": False, "encounter-start": True, "encounter-discharge": True}
@@ -33,14 +34,7 @@ _USER_TOKENS: Final = {
     "RelatedPerson": "userRelatedPersonId",
 }
 
-Headers = dict[str, str]
-Sign = Callable[[Headers, str], Headers]
-
-
-def unsigned(headers: Headers, audience: str) -> Headers:
-    """Leave a request unsigned; a signer in its place adds the JWT for `audience`, the URL that is called."""
-    del audience
-    return headers
+_JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class NoServices(Exception):
@@ -65,6 +59,7 @@ class Faults:
     prefetch: Prefetching = "complete"
     without: tuple[str, ...] = ()
     server: Health = "well"
+    token: TokenState = "good"  # noqa: S105 - how a token is, not one
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +87,7 @@ class Call:
     response: Any
     problem: str | None
     milliseconds: float
+    token: dict[str, Any] | None = None
 
     @property
     def cards(self) -> list[dict[str, Any]]:
@@ -122,7 +118,10 @@ class CdsClient:
         """Read the service's discovery, or raise NoServices."""
         url = f"{self.base}/cds-services"
         try:
-            answer = self._http.get(url, headers=self._sign({}, url), timeout=_TIMEOUT_SECONDS)
+            headers = self._sign({"Accept": "application/json"}, url, "good")
+            answer = self._http.get(url, headers=headers, timeout=_TIMEOUT_SECONDS)
+            if answer.status_code in _REFUSALS:
+                raise NoServices(f"discovery was refused with {answer.status_code}: the service does not know this EHR")
             answer.raise_for_status()
             return [_entry(entry) for entry in orjson.loads(answer.content)["services"]]
         except requests.RequestException as error:
@@ -135,7 +134,7 @@ class CdsClient:
         token = self._grants.issue(Grant(moment.patient, faults.server)) if self._grants else None
         try:
             request = self._request(service, moment, faults, token)
-            return self._post(service, request)
+            return self._post(service, request, faults.token)
         finally:
             if token is not None and self._grants is not None:
                 self._grants.revoke(token)
@@ -178,23 +177,27 @@ class CdsClient:
         except Refused as refused:
             return None if refused.status in (404, 410) else refused.outcome()
 
-    def _post(self, service: ServiceEntry, request: dict[str, Any]) -> Call:
+    def _post(self, service: ServiceEntry, request: dict[str, Any], state: TokenState) -> Call:
         url = f"{self.base}/cds-services/{quote(service.id, safe='')}"
         body = orjson.dumps(request)
+        headers = self._sign(_JSON, url, state)
         status, response, problem = None, None, None
         started = time.perf_counter()
         try:
-            answer = self._send(url, body)
+            if state == "replayed":
+                # What somebody who listens could do: the same request again. The second answer is the one to show.
+                self._send(url, body, headers)
+            answer = self._send(url, body, headers)
             status, response = answer.status_code, orjson.loads(answer.content)
         except requests.RequestException:
             problem = "the CDS service could not be reached"
         except orjson.JSONDecodeError:
             problem = "the answer is not JSON"
         milliseconds = (time.perf_counter() - started) * 1000
-        return Call(str(uuid.uuid4()), service, request, status, response, problem, milliseconds)
+        token = token_in(headers)
+        return Call(str(uuid.uuid4()), service, request, status, response, problem, milliseconds, token)
 
-    def _send(self, url: str, body: bytes) -> requests.Response:
-        headers = self._sign({"Content-Type": "application/json", "Accept": "application/json"}, url)
+    def _send(self, url: str, body: bytes, headers: Headers) -> requests.Response:
         return self._http.post(url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS)
 
     def accepted(self, service: str, card: str, suggestions: Sequence[str], at: datetime) -> tuple[int, Any]:
@@ -225,7 +228,7 @@ class CdsClient:
         stamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         body = orjson.dumps({"feedback": [{**entry, "outcomeTimestamp": stamp}]})
         try:
-            answer = self._send(url, body)
+            answer = self._send(url, body, self._sign(_JSON, url, "good"))
             return answer.status_code, orjson.loads(answer.content or b"null")
         except requests.RequestException:
             return 0, None

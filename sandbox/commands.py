@@ -1,12 +1,10 @@
 """`chartside demo`, `chartside sandbox serve` and `chartside sandbox run`."""
 
 import argparse
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sandbox.ehr.store import Resource
     from sandbox.hospital import Hospital
+    from sandbox.opening import Identity, OpenEhr
     from sandbox.running import Row
 
-_GENERATED: Final = 40
 _SERVICE_PORT: Final = 8000
 _EHR_PORT: Final = 8080
 _WRONG_USAGE: Final = 2
@@ -36,9 +34,11 @@ def register(subparsers: "Commands[argparse.ArgumentParser]") -> None:
     serve = commands.add_parser("serve", help="the sandbox EHR alone, against any CDS service")
     serve.add_argument("--port", type=int, default=_EHR_PORT, help="of the EHR (default: %(default)s)")
     _add_charts(serve)
+    _add_signing(serve)
     serve.set_defaults(run=_serve)
     run = commands.add_parser("run", help="every patient through every service whose hook needs no order")
     _add_charts(run)
+    _add_signing(run)
     _add_run(run)
     run.set_defaults(run=_run)
 
@@ -49,13 +49,23 @@ def _add_charts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recent", action="store_true", help="move each bundle so that it ends yesterday")
 
 
+def _add_signing(parser: argparse.ArgumentParser) -> None:
+    from sandbox.choices import ALGORITHMS
+
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="private JWK Set to sign with; made if missing")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, help="of a new key (default: ES384)")
+    parser.add_argument("--issuer", metavar="URI", help="of the tokens (default: the EHR's own address)")
+    parser.add_argument("--tenant", metavar="ID", help="named in the tokens (default: none)")
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    from sandbox.client import PREFETCHINGS
+    from sandbox.choices import PREFETCHINGS, TOKEN_STATES
     from sandbox.ehr.access import HEALTHS
 
     parser.add_argument("--json", action="store_true", help="print one JSON document with a row for every call")
     parser.add_argument("--prefetch", choices=PREFETCHINGS, default="complete", help="how the EHR prefetches")
     parser.add_argument("--server", choices=HEALTHS, default="well", help="how its FHIR server behaves")
+    parser.add_argument("--token", choices=TOKEN_STATES, default="good", help="how the tokens of the calls are")
     parser.add_argument("--ehr-port", type=int, default=0, help="of its FHIR server (default: any free port)")
     parser.add_argument("--now", type=_instant, metavar="TIME", help="the clock, for stories, --recent and the service")
 
@@ -72,22 +82,11 @@ def _clock() -> datetime:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from sandbox.launching import Setting
-
-    folder = Path(".chartside")
-    own = f"http://127.0.0.1:{args.ehr_port}/fhir"
-    fhir_server = args.fhir_server.rstrip("/") if args.fhir_server else own
-    setting = Setting(folder, args.port, fhir_server, folder / "demo.db")
-
-    def hospital(origin: str) -> "Hospital":
-        return _remote(args.fhir_server) if args.fhir_server else _stories(f"{origin}/fhir", _clock)
-
-    return _guarded(lambda: _serve_both(setting, args.ehr_port, hospital))
+    return _guarded(lambda: _serve_both(args))
 
 
 def _serve(args: argparse.Namespace) -> int:
-    discovery = args.discovery or f"http://127.0.0.1:{_SERVICE_PORT}"
-    return _guarded(lambda: _serve_ehr(args.port, discovery, lambda origin: _chosen(args, f"{origin}/fhir", _clock)))
+    return _guarded(lambda: _serve_ehr(args))
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -98,98 +97,90 @@ def _guarded(work: Callable[[], int]) -> int:
     """Turn what can go wrong around a command into a line and an exit status."""
     from sandbox.client import NoServices
     from sandbox.ehr.loading import UnreadablePatients
+    from sandbox.keys import UnreadableKeys
     from sandbox.launching import ServiceFailed
     from sandbox.serving import PortInUse
+    from sandbox.stopping import Stopped
 
     try:
         return work()
+    except Stopped:
+        return 0
     except (PortInUse, ServiceFailed, NoServices) as error:
         print(f"chartside: {error}", file=sys.stderr)
         return 1
-    except UnreadablePatients as error:
+    except (UnreadablePatients, UnreadableKeys) as error:
         print(f"chartside: {error}", file=sys.stderr)
         return _WRONG_USAGE
 
 
-def _serve_both(setting: object, ehr_port: int, hospital: "Callable[[str], Hospital]") -> int:
-    from sandbox.launching import ServiceProcess, Setting, require_free
+def _serve_both(args: argparse.Namespace) -> int:
+    from sandbox.hospital import remote_hospital, story_hospital
+    from sandbox.keys import Keys
+    from sandbox.launching import ServiceProcess, Setting
+    from sandbox.opening import Identity, open_ehr
+    from sandbox.stopping import stopping
 
-    if not isinstance(setting, Setting):
-        raise TypeError("a demonstration needs its setting")
-    require_free(ehr_port)
-    with _stopping() as stop, ServiceProcess(setting) as service, _ehr(ehr_port, setting.base, hospital) as origin:
-        print(f"CDS service {setting.base}, journal {setting.database}, log {setting.log}", file=sys.stderr)
-        print(f"Open {origin}/", flush=True)
-        while not stop.wait(0.5):
-            if service.has_ended():
-                print(f"chartside: the service has stopped; its log is {setting.log}", file=sys.stderr)
-                return 1
+    folder = Path(".chartside")
+    identity = Identity(Keys(_clock, path=folder / "ehr-keys.json"))
+    base = f"http://127.0.0.1:{args.port}"
+
+    def hospital(origin: str) -> "Hospital":
+        return remote_hospital(args.fhir_server) if args.fhir_server else story_hospital(f"{origin}/fhir", _clock)
+
+    # The EHR first: its port is taken before the service is told of it, and its keys are there to be fetched.
+    with stopping() as stop, open_ehr(args.ehr_port, base, hospital, identity, _clock) as ehr:
+        fhir_server = args.fhir_server.rstrip("/") if args.fhir_server else f"{ehr.origin}/fhir"
+        setting = Setting(folder, args.port, fhir_server, folder / "demo.db")
+        with ServiceProcess(setting, wait=stop.wait) as service:
+            print(f"CDS service {base}, journal {setting.database}, log {setting.log}", file=sys.stderr)
+            _tell_registration(ehr)
+            print(f"Open {ehr.origin}/", flush=True)
+            while not stop.wait(0.5):
+                if service.has_ended():
+                    print(f"chartside: the service has stopped; its log is {setting.log}", file=sys.stderr)
+                    return 1
     return 0
 
 
-def _serve_ehr(port: int, discovery: str, hospital: "Callable[[str], Hospital]") -> int:
-    with _stopping() as stop, _ehr(port, discovery, hospital) as origin:
-        print(f"Open {origin}/", flush=True)
+def _serve_ehr(args: argparse.Namespace) -> int:
+    from sandbox.opening import open_ehr
+    from sandbox.stopping import stopping
+
+    discovery = args.discovery or f"http://127.0.0.1:{_SERVICE_PORT}"
+
+    def hospital(origin: str) -> "Hospital":
+        return _chosen(args, f"{origin}/fhir", _clock)
+
+    with stopping() as stop, open_ehr(args.port, discovery, hospital, _identity(args), _clock) as ehr:
+        _tell_registration(ehr)
+        if args.keys is None:
+            print("The key is new at each start; --keys FILE keeps it.", file=sys.stderr)
+        print(f"Open {ehr.origin}/", flush=True)
         stop.wait()
     return 0
 
 
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, so that everything is ended in order."""
-    stop = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }  # fmt: skip
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _identity(args: argparse.Namespace) -> "Identity":
+    from sandbox.keys import Keys
+    from sandbox.opening import Identity
+
+    return Identity(Keys(_clock, path=args.keys, algorithm=args.algorithm), args.issuer, args.tenant)
 
 
-@contextmanager
-def _ehr(port: int, discovery: str, hospital: "Callable[[str], Hospital]") -> Iterator[str]:
-    import requests
-    from flask import Flask
-
-    from sandbox.client import CdsClient
-    from sandbox.pages.app import create_ehr_app
-    from sandbox.serving import Serving
-
-    with requests.Session() as http:
-
-        def app(origin: str) -> Flask:
-            here = hospital(origin)
-            return create_ehr_app(here, CdsClient(discovery, here.charts, here.grants, http=http), _clock)
-
-        with Serving(app, port) as serving:
-            yield serving.origin
-
-
-def _stories(base: str, clock: Callable[[], datetime]) -> "Hospital":
-    from sandbox.hospital import local_hospital, story_resources
-
-    resources, stories = story_resources(clock(), _GENERATED)
-    return local_hospital(resources, base, clock, stories)
-
-
-def _remote(fhir_server: str) -> "Hospital":
-    import requests
-
-    from sandbox.ehr.charts import RemoteCharts
-    from sandbox.hospital import Hospital
-
-    return Hospital(RemoteCharts(fhir_server, requests.Session()))
+def _tell_registration(ehr: "OpenEhr") -> None:
+    """Say what a CDS service has to be told before it trusts this EHR."""
+    known, key = ehr.signer.registration, ehr.signer.keys.current
+    print(f"Calls are signed: issuer {known.issuer}, keys {known.jwks_url} ({key.algorithm})", file=sys.stderr)
 
 
 def _chosen(args: argparse.Namespace, base: str, clock: Callable[[], datetime]) -> "Hospital":
     """Fill the EHR with the charts that were asked for, or with the stories."""
     from sandbox.ehr.loading import load
-    from sandbox.hospital import brought_to_yesterday, local_hospital
+    from sandbox.hospital import brought_to_yesterday, local_hospital, story_hospital
 
     if args.patients is None:
-        return _stories(base, clock)
+        return story_hospital(base, clock)
     charts = load(args.patients)
     resources: list[Resource] = [resource for chart in charts for resource in chart.resources]
     if args.recent:
@@ -209,50 +200,33 @@ def _tell_offsets(offsets: dict[str, int], charts: int) -> None:
 
 
 def _run_headless(args: argparse.Namespace) -> int:
-    import requests
-
-    from sandbox.client import CdsClient, Faults
+    from sandbox.client import Faults
     from sandbox.launching import ServiceProcess, Setting, free_port
+    from sandbox.opening import open_ehr
     from sandbox.running import callable_here, run
 
-    def clock() -> datetime:
-        return args.now or _clock()
+    def hospital(origin: str) -> "Hospital":
+        return _chosen(args, f"{origin}/fhir", lambda: args.now or _clock())
 
+    port = free_port()
+    discovery = args.discovery or f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chartside-")))
-        http = stack.enter_context(requests.Session())
-        here = stack.enter_context(_fhir_alone(args, clock))
-        discovery = args.discovery
-        if discovery is None:
-            now = args.now.isoformat() if args.now else None
-            setting = Setting(folder, free_port(), here.charts.base, folder / "run.db", now)
-            discovery = stack.enter_context(ServiceProcess(setting)).setting.base
-        client = CdsClient(discovery, here.charts, here.grants, http=http)
-        entries = callable_here(client.discover())
-        patients = [patient.id for patient in here.patients()]
-        faults = Faults(args.prefetch, (), args.server)
-        rows = list(_watched(run(here, client, entries, patients, faults), len(entries) * len(patients)))
+        # Tokens go by the clock on the wall whatever --now says: a service compares them with its own.
+        ehr = stack.enter_context(open_ehr(args.ehr_port, discovery, hospital, _identity(args), _clock))
+        if args.discovery is None:
+            # A service with a fixed clock has no use for tokens that run out: it trusts whoever is on this machine.
+            known, now = (None, args.now.isoformat()) if args.now else (None, None)
+            charts = ehr.hospital.charts.base
+            stack.enter_context(ServiceProcess(Setting(folder, port, charts, folder / "run.db", known, now)))
+        else:
+            _tell_registration(ehr)
+        entries = callable_here(ehr.client.discover())
+        patients = [patient.id for patient in ehr.hospital.patients()]
+        faults = Faults(args.prefetch, (), args.server, args.token)
+        calls = run(ehr.hospital, ehr.client, entries, patients, faults)
+        rows = list(_watched(calls, len(entries) * len(patients)))
     return _report(rows, as_json=args.json)
-
-
-@contextmanager
-def _fhir_alone(args: argparse.Namespace, clock: Callable[[], datetime]) -> "Iterator[Hospital]":
-    from flask import Flask
-
-    from sandbox.ehr.routes import create_fhir_app
-    from sandbox.serving import Serving
-
-    hospitals: list[Hospital] = []
-
-    def app(origin: str) -> Flask:
-        here = _chosen(args, f"{origin}/fhir", clock)
-        hospitals.append(here)
-        if here.server is None:
-            raise TypeError("a headless run serves its own charts")
-        return create_fhir_app(here.server, here.grants)
-
-    with Serving(app, args.ehr_port):
-        yield hospitals[0]
 
 
 def _watched(rows: "Iterable[Row]", total: int) -> "Iterator[Row]":

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import requests
+
 from sandbox.client import HOOKS_WITHOUT_ORDERS, Moment
 from sandbox.ehr.access import Grants
-from sandbox.ehr.charts import Charts
+from sandbox.ehr.charts import Charts, RemoteCharts
 from sandbox.ehr.loading import Chart
 from sandbox.ehr.recent import moved, offset_to_recent
 from sandbox.ehr.server import FhirServer
@@ -17,6 +19,7 @@ from sandbox.patients.generator import generate
 from sandbox.patients.stories import read_stories
 
 _SEED: Final = 42
+_GENERATED: Final = 40
 _MOST_LISTED: Final = 1000
 # An encounter that can be started: FHIR's states before the end.
 _STARTING: Final = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave"})
@@ -121,3 +124,14 @@ def local_hospital(
     store.fill([*STAFF, *resources])
     server = FhirServer(store, base)
     return Hospital(server, server, Grants(), stories or {})
+
+
+def story_hospital(base: str, clock: Callable[[], datetime]) -> Hospital:
+    """Fill a hospital with the story patients, and some more that nobody tells a story of."""
+    resources, stories = story_resources(clock(), _GENERATED)
+    return local_hospital(resources, base, clock, stories)
+
+
+def remote_hospital(fhir_server: str) -> Hospital:
+    """Show the charts of an open FHIR server elsewhere; nothing is ever written there."""
+    return Hospital(RemoteCharts(fhir_server, requests.Session()))

@@ -10,15 +10,18 @@ from typing import Any, Final
 
 from flask import Flask, Response, abort, jsonify, request
 
-from sandbox.client import PREFETCHINGS, Call, CdsClient, Faults, NoServices
+from sandbox.choices import PREFETCHINGS, TOKEN_STATES
+from sandbox.client import Call, CdsClient, Faults, NoServices
 from sandbox.ehr.access import HEALTHS
 from sandbox.ehr.errors import Refused
 from sandbox.ehr.ordering import apply
 from sandbox.ehr.routes import fhir_blueprint
 from sandbox.hospital import Hospital
+from sandbox.keys import KEPT
 from sandbox.pages.charting import chart_of
 from sandbox.patients.builder import DOCTOR
 from sandbox.reading import breaches
+from sandbox.signing import Signer
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -55,10 +58,17 @@ class _Calls:
 class _Desk:
     """What the pages can ask for."""
 
-    def __init__(self, hospital: Hospital, client: CdsClient, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        hospital: Hospital,
+        client: CdsClient,
+        clock: Callable[[], datetime],
+        signer: Signer | None,
+    ) -> None:
         self._hospital = hospital
         self._client = client
         self._clock = clock
+        self._signer = signer
         self._calls = _Calls()
 
     def patients(self) -> Response:
@@ -68,11 +78,41 @@ class _Desk:
         return jsonify(chart_of(self._hospital.charts, patient, self._clock()))
 
     def services(self) -> Response:
-        about = {"base": self._client.base, "fhir": self._hospital.charts.base, "doctor": DOCTOR}
+        about: dict[str, Any] = {
+            "base": self._client.base,
+            "fhir": self._hospital.charts.base,
+            "doctor": DOCTOR,
+            "signing": self._signing(),
+        }
         try:
             return jsonify({**about, "services": [_plain(entry) for entry in self._client.discover()]})
         except NoServices as error:
             return jsonify({**about, "services": [], "problem": str(error)})
+
+    def _signing(self) -> dict[str, Any] | None:
+        """Tell what a CDS service knows this EHR by; None for an EHR that does not sign."""
+        if self._signer is None:
+            return None
+        keys = self._signer.keys
+        key, newest = keys.current, keys.newest
+        pending = None if newest is key else {"key": newest.id, "signsFrom": newest.signs_from.isoformat()}
+        return {**asdict(self._signer.registration), "algorithm": key.algorithm, "key": key.id, "next": pending}
+
+    def published_keys(self) -> Response:
+        """Answer with the public keys that the tokens of this EHR are checked with."""
+        if self._signer is None:
+            abort(HTTPStatus.NOT_FOUND)
+        answer = jsonify(self._signer.keys.published())
+        answer.headers["Cache-Control"] = f"public, max-age={KEPT.seconds}"
+        return answer
+
+    def rotate_key(self) -> Response:
+        """Publish a new key, and sign with it a little later."""
+        _asked()
+        if self._signer is None:
+            abort(HTTPStatus.NOT_FOUND)
+        self._signer.keys.rotate()
+        return jsonify(self._signing())
 
     def call(self) -> Response:
         """Fire one hook at one service."""
@@ -90,6 +130,7 @@ class _Desk:
             {
                 "id": call.id,
                 "service": _plain(call.service),
+                "token": call.token,
                 "request": call.request,
                 "status": call.status,
                 "response": call.response,
@@ -134,17 +175,24 @@ class _Desk:
         return jsonify({"feedback": status})
 
 
-def create_ehr_app(hospital: Hospital, client: CdsClient, clock: Callable[[], datetime]) -> Flask:
+def create_ehr_app(
+    hospital: Hospital,
+    client: CdsClient,
+    clock: Callable[[], datetime],
+    signer: Signer | None = None,
+) -> Flask:
     """Build the EHR; the FHIR server stands under `/fhir` when the charts are the sandbox's own."""
     app = Flask("sandbox.pages", static_folder="static", static_url_path="/static")
     # The page shows messages as they went over the wire: members keep their order.
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    desk = _Desk(hospital, client, clock)
+    desk = _Desk(hospital, client, clock, signer)
     app.add_url_rule("/", "page", lambda: app.send_static_file("index.html"))
     app.add_url_rule("/ehr/patients", "patients", desk.patients)
     app.add_url_rule("/ehr/patients/<patient>", "chart", desk.chart)
     app.add_url_rule("/ehr/services", "services", desk.services)
     app.add_url_rule("/ehr/calls", "call", desk.call, methods=["POST"])
+    app.add_url_rule("/ehr/rotate-key", "rotate_key", desk.rotate_key, methods=["POST"])
+    app.add_url_rule("/.well-known/jwks.json", "jwks", desk.published_keys)
     app.add_url_rule("/ehr/accept", "accept", desk.accept, methods=["POST"])
     app.add_url_rule("/ehr/override", "override", desk.override, methods=["POST"])
     if hospital.server is not None:
@@ -169,10 +217,12 @@ def _asked() -> dict[str, Any]:
 
 
 def _faults(asked: dict[str, Any]) -> Faults:
-    prefetch, server, without = asked.get("prefetch", "complete"), asked.get("server", "well"), asked.get("without", [])
-    if prefetch not in PREFETCHINGS or server not in HEALTHS or not isinstance(without, list):
+    prefetch, server, token = asked.get("prefetch", "complete"), asked.get("server", "well"), asked.get("token", "good")
+    without = asked.get("without", [])
+    is_known = prefetch in PREFETCHINGS and server in HEALTHS and token in TOKEN_STATES
+    if not is_known or not isinstance(without, list):
         abort(HTTPStatus.BAD_REQUEST)
-    return Faults(prefetch, tuple(str(key) for key in without), server)
+    return Faults(prefetch, tuple(str(key) for key in without), server, token)
 
 
 def _refused(refused: Refused) -> tuple[Response, int]:
@@ -192,5 +242,5 @@ def _guarded(answer: Response) -> Response:
     answer.headers["Content-Security-Policy"] = _POLICY
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Referrer-Policy"] = "no-referrer"
-    answer.headers["Cache-Control"] = "no-store"
+    answer.headers.setdefault("Cache-Control", "no-store")
     return answer

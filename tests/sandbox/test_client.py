@@ -8,13 +8,15 @@ import pytest
 import requests
 from flask import Flask
 
-from sandbox.client import CdsClient, Faults, Headers, Moment, NoServices, ServiceEntry, expanded
+from sandbox.choices import TokenState
+from sandbox.client import CdsClient, Faults, Moment, NoServices, ServiceEntry, expanded
 from sandbox.ehr.access import Grants
 from sandbox.ehr.routes import create_fhir_app
 from sandbox.ehr.server import FhirServer
 from sandbox.ehr.store import Store
 from sandbox.patients.builder import STAFF
 from sandbox.serving import Serving
+from sandbox.signing import Headers
 from tests.sandbox.fake_service import CARD, create_fake_service
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -196,9 +198,10 @@ def test_without_a_fhir_server_there_is_no_token(bench: Bench) -> None:
 def test_a_signer_sees_the_address_that_is_called(bench: Bench) -> None:
     audiences: list[str] = []
 
-    def sign(headers: Headers, audience: str) -> Headers:
+    def sign(headers: Headers, audience: str, state: TokenState) -> Headers:
+        assert state == "good"
         audiences.append(audience)
-        return {**headers, "Authorization": "Bearer signed"}
+        return headers
 
     client = CdsClient(bench.base, RemoteNothing(), None, http=bench.http, sign=sign)
     (entry,) = [e for e in client.discover() if e.id == "quiet"]
