@@ -30,18 +30,26 @@ class RateLimits:
     """
 
     def __init__(
-        self, clients: Iterable[Client], *, slots: int = 1, timer: Callable[[], float] = time.monotonic
+        self,
+        clients: Iterable[Client],
+        *,
+        slots: int = 1,
+        slot: Callable[[], int] = lambda: 0,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make room for so many workers; `timer` must be the same for all, as the machine's monotonic clock is."""
+        """Make room for so many workers; `slot` tells which of them asks.
+
+        `timer` must be the same for all, as the machine's monotonic clock is.
+        """
         self._rates = {client.issuer: client.rate_limit for client in clients if client.rate_limit is not None}
         self._places = {issuer: place * _KEPT for place, issuer in enumerate(self._rates)}
         self._slots = slots
         self._width = len(self._rates) * _KEPT
         # Anonymous and shared: the workers inherit it, nobody else can open it, and it ends with the last of them.
         self._words = memoryview(mmap.mmap(-1, max(1, slots * self._width) * _WORD)).cast("Q")
+        self._slot = slot
         self._timer = timer
         self._lock = Lock()
-        self.slot = 0
 
     def admit(self, issuer: str) -> None:
         """Count a call of a client's.
@@ -59,7 +67,7 @@ class RateLimits:
             before = self._admitted(place, second - 1)
             if self._admitted(place, second) + before * (1 - (now - second)) >= rate:
                 raise TooMany(retry_after=_RETRY_SECONDS)
-            mine = self.slot * self._width + place + second % _KEPT
+            mine = self._slot() * self._width + place + second % _KEPT
             word = self._words[mine]
             count = word & _COUNT if word >> _COUNT_BITS == second else 0
             self._words[mine] = second << _COUNT_BITS | count + 1

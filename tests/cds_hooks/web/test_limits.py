@@ -15,9 +15,11 @@ EHR = "https://ehr.example/cds"
 OTHER = "https://other.example/cds"
 
 
-def limits(rate: int | None, *, slots: int = 1, timer: Callable[[], float] | None = None) -> RateLimits:
+def limits(
+    rate: int | None, *, slots: int = 1, slot: Callable[[], int] = lambda: 0, timer: Callable[[], float] | None = None
+) -> RateLimits:
     clients = (Client(issuer=OTHER, rate_limit=1000), Client(issuer=EHR, rate_limit=rate))
-    return RateLimits(clients, slots=slots, timer=timer or Stopwatch(seconds=1000, step=0))
+    return RateLimits(clients, slots=slots, slot=slot, timer=timer or Stopwatch(seconds=1000, step=0))
 
 
 def admitted(found: RateLimits, tries: int, issuer: str = EHR) -> int:
@@ -78,19 +80,20 @@ def test_what_is_refused_does_not_count() -> None:
 
 
 def test_workers_share_the_rate() -> None:
-    found = limits(10, slots=3)
-    for slot in (0, 1, 2):
-        found.slot = slot
+    here = [0]
+    found = limits(10, slots=3, slot=lambda: here[0])
+    for here[0] in (0, 1, 2):
         admitted(found, 4)
-    found.slot = 0
+    here[0] = 0
     assert admitted(found, 10) == 0
 
 
 def test_a_killed_worker_leaves_no_lock_and_its_calls_stay_counted() -> None:
-    found = limits(10, slots=2)
+    here = [0]
+    found = limits(10, slots=2, slot=lambda: here[0])
     child = os.fork()
     if not child:
-        found.slot = 1
+        here[0] = 1
         admitted(found, 6)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
