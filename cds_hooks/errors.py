@@ -1,6 +1,7 @@
 """Why an invocation failed: one tree, by who must act. Texts are fixed words, safe to send and to log."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -127,8 +128,23 @@ class Overloaded(CdsError):
         super().__init__(*faults)
 
 
+class JournalTrouble(StrEnum):
+    """Why the journal could not be written or read: fixed words for the log of those who run it."""
+
+    FULL = "the journal's disk is full"
+    READ_ONLY = "the journal is read-only"
+    LOCKED = "another process holds the journal"
+    UNREACHABLE = "the journal's database cannot be reached"
+    OTHER = "the journal's database failed"
+
+
 class NotRecorded(CdsError):
-    """The journal cannot be written, and what cannot be recorded is not answered."""
+    """The journal cannot be written, and what cannot be recorded is not answered; `cause` is for the log alone."""
 
     status = 503
     usual = Fault("no-store", "the call could not be recorded")
+
+    def __init__(self, *faults: Fault, cause: JournalTrouble = JournalTrouble.OTHER) -> None:
+        """Say also what is wrong with the journal."""
+        self.cause = cause
+        super().__init__(*faults)

@@ -4,19 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 from uuid import uuid4
 
-from cds_hooks.gathering import Connect, Gathered, gather
+from cds_hooks.gathering import Connect, Gathered, Origin, gather
 from cds_hooks.policy import Policy, ReleaseState, without_unverified
 from cds_hooks.protocol.admissible import check_admissible
 from cds_hooks.protocol.cards import Card, Response
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
 from cds_hooks.stopwatch import untimed
+from fhir_client.errors import Reason
 from fhir_client.record import Availability, Dropped
 from models.assessment import Assessment
 
-_NOTHING_ASKED: Mapping[str, Availability] = MappingProxyType({})
+_NOTHING_ASKED: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Invocation:
     """The facts of one call: what was asked, known, concluded and shown, and why not more.
 
     `withheld` says in fixed words why cards were not shown (`shadow`, `paused`, `not in the pilot`, `patient user`);
-    `held_back` are the cards that were made and not shown for that reason.
+    `held_back` are the cards that were made and not shown for that reason. `availability`, `origins` and `reasons` say
+    of each prefetch key how far it was answered, where from, and why not further.
     """
 
     id: str
@@ -37,6 +40,8 @@ class Invocation:
     held_back: tuple[Card, ...] = ()
     withheld: str | None = None
     availability: Mapping[str, Availability] = field(default_factory=lambda: _NOTHING_ASKED)
+    origins: Mapping[str, Origin] = field(default_factory=lambda: _NOTHING_ASKED)
+    reasons: Mapping[str, Reason] = field(default_factory=lambda: _NOTHING_ASKED)
     dropped: Dropped = Dropped()
 
 
@@ -81,6 +86,8 @@ def invoke(
         held_back=cards if withheld else (),
         withheld=withheld,
         availability=gathered.availability,
+        origins=gathered.origins,
+        reasons=gathered.reasons,
         dropped=gathered.record.dropped,
     )
 

@@ -1,67 +1,80 @@
-"""The audit of calls: one row for each call before it is answered, and one for each that was refused."""
+"""The audit: one entry for each call before it is answered, for each that was refused, for each address not called."""
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, TypeVar
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import Connection, Engine, insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, delete, insert
 
-from cds_hooks.errors import Fault, NotRecorded
+from cds_hooks.errors import Fault, JournalTrouble, NotRecorded
 from cds_hooks.invocation import Invocation
-from cds_hooks.journal.database import READING, file_of, is_current, migrate
+from cds_hooks.journal.connections import Readers
+from cds_hooks.journal.database import is_current, migrate
 from cds_hooks.journal.inserts import Insert
-from cds_hooks.journal.tables import cards, invocations, refusals
-from cds_hooks.protocol.cards import Card
-from models.assessment import Assessed, Assessment, Input, NotApplicable, NotAssessable, Reading
+from cds_hooks.journal.ledger import Book, Kind, digest_of
+from cds_hooks.journal.rationing import Rations
+from cds_hooks.journal.rows import Caller, call_row, card_rows
+from cds_hooks.journal.tables import blocked, cards, invocations, refusals, seen_tokens
+from cds_hooks.journal.writer import Writer
 
 _T = TypeVar("_T")
 
-_ADD_REFUSAL = insert(refusals)
+__all__ = ["Caller", "Journal"]
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who called, as far as the journal keeps it."""
-
-    issuer: str
-    tenant: str | None = None
+LONGEST_HOST: Final = 255
+LEFT_OUT: Final = "too many to write down each"
+_NO_STAGES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Journal:
-    """The journal's database, one held connection a thread: opening one costs more than the whole transaction."""
+    """The journal's database: one connection a process that writes, one a thread that reads."""
 
     def __init__(self, engine: Engine) -> None:
         """Take an engine; nothing is opened before the first use, so that a worker can fork first."""
         self.engine = engine
-        self._invocations = Insert(invocations, engine.dialect, without=["number"])
-        self._cards = Insert(cards, engine.dialect)
-        self._held = threading.local()
-        self._open: WeakSet[Connection] = WeakSet()
+        dialect = engine.dialect
+        self._invocations, self._cards = Insert(invocations, dialect), Insert(cards, dialect)
+        self._refusals, self._blocked = Insert(refusals, dialect), Insert(blocked, dialect)
+        self._rations = Rations()
+        self._start()
+        _JOURNALS.add(self)
 
     def migrate(self) -> None:
         """Bring the tables to the newest shape, and keep nothing open."""
         migrate(self.engine)
 
-    def record(self, invocation: Invocation, *, caller: Caller, correlation: str, duration_ms: int) -> None:
-        """Write down a call and its cards, in one transaction.
+    def record(
+        self,
+        invocation: Invocation,
+        *,
+        caller: Caller,
+        correlation: str,
+        duration_ms: int,
+        stages: Mapping[str, int] = _NO_STAGES,
+    ) -> None:
+        """Write down a call and its cards; `stages` is where its time went, in microseconds.
 
         Raises:
             NotRecorded: it could not be written; the call must not be answered.
         """
-        row = _invocation_row(invocation, caller, correlation, duration_ms)
-        shown = [(card, True) for card in invocation.response.cards]
-        made = shown + [(card, False) for card in invocation.held_back]
+        row = self._invocations.stored(call_row(invocation, caller, correlation, stages, duration_ms))
+        made = [self._cards.stored(card) for card in card_rows(0, invocation)]
 
-        def write(connection: Connection) -> None:
-            number = self._invocations.add(connection, row)
+        def write(book: Book) -> None:
+            number = book.next_number
+            row["number"] = number
+            for card in made:
+                card["invocation"] = number
+            self._invocations.add(book.connection, row)
             if made:
-                self._cards.add_all(connection, [_card_row(number, card, is_shown=is_shown) for card, is_shown in made])
+                self._cards.add_all(book.connection, made)
+            book.enter(Kind.CALL, digest_of(row, made))
 
         self.write(write)
 
@@ -78,138 +91,110 @@ class Journal:
             "correlation": correlation,
             "issuer": caller.issuer,
             "tenant": caller.tenant,
+            "token": caller.token,
             "service": service,
             "status": status,
             "faults": [asdict(fault) for fault in faults],
         }
-        self.write(lambda connection: connection.execute(_ADD_REFUSAL, row))
+        self.write(lambda book: _add(book, self._refusals, Kind.REFUSAL, row))
+
+    def blocked(self, *, at: datetime, issuer: str, host: str, why: str, correlation: str | None) -> None:
+        """Write down that a caller named an address that we did not call (FHIR-80).
+
+        Of those that come in great numbers the first of each minute are written, the others counted: in `more` of the
+        issuer's next row.
+
+        Raises:
+            NotRecorded: it could not be written.
+        """
+        more = self._rations.take(issuer, at)
+        if more is not None:
+            about = {"at": at, "correlation": correlation, "issuer": issuer, "more": more}
+            row = {**about, "host": host[:LONGEST_HOST], "why": why}
+            self.write(lambda book: _add(book, self._blocked, Kind.BLOCKED, row))
+
+    def _write_what_was_left_out(self) -> None:
+        for issuer, at, more in self._rations.rest():
+            row = {"at": at, "issuer": issuer, "host": "", "why": LEFT_OUT, "more": more}
+            with suppress(NotRecorded):
+                self.write(partial(_add, add=self._blocked, kind=Kind.BLOCKED, row=row))
+
+    @property
+    def trouble(self) -> JournalTrouble | None:
+        """Tell why the last writing failed, if it did."""
+        return self._writer.trouble
 
     def is_ready(self) -> bool:
-        """Tell whether the journal can be reached and has the shape that this version writes."""
+        """Tell whether the journal can be reached, has the shape that this version writes, and takes what is written.
+
+        Only after a failure is the last one tried: nothing is written just because somebody asks.
+        """
         try:
-            return self.read(is_current)
+            if not self.read(is_current):
+                return False
+            if self.trouble is not None:
+                self.write(_try_to_write)
         except NotRecorded:
             return False
+        return True
 
-    def write(self, work: Callable[[Connection], _T]) -> _T:
-        """Do some writing in one short transaction on this thread's connection."""
-        with self._connection() as connection, connection.begin():
-            return work(connection)
+    def write(self, work: Callable[[Book], _T], *, is_durable: bool = True) -> _T:
+        """Do some writing in one short transaction, together with what other threads write at the same moment.
+
+        Raises:
+            NotRecorded: nothing of it was written.
+        """
+        return self._writer.write(work, is_durable=is_durable)
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
-        """Do some reading; no writer waits for it."""
-        with self._connection() as connection:
-            connection.info[READING] = True
-            try:
-                return work(connection)
-            finally:
-                connection.rollback()
-                del connection.info[READING]
+        """Do some reading on this thread's connection; no writer waits for it.
+
+        Raises:
+            NotRecorded: the journal cannot be read.
+        """
+        with self._readers.reading() as connection:
+            return work(connection)
 
     def close(self) -> None:
-        """Close what any thread still holds."""
-        for connection in list(self._open):
-            connection.close()
-        self._held = threading.local()
+        """Close what is still held; how many refused addresses were only counted is written down before."""
+        self._write_what_was_left_out()
+        self._writer.close()
+        self._readers.close()
         self.engine.dispose()
 
-    @contextmanager
-    def _connection(self) -> Any:
-        try:
-            yield self._held_connection()
-        except SQLAlchemyError as error:
-            self._let_go()
-            raise NotRecorded from error
+    def _start(self) -> None:
+        self._writer, self._readers = Writer(self.engine), Readers(self.engine)
 
-    def _held_connection(self) -> Connection:
-        # A connection does not survive a fork: a process that finds its parent's opens its own.
-        if getattr(self._held, "process", None) != os.getpid():
-            self._take_hold()
-        elif self._held.file != file_of(self.engine):
-            # Its file is gone, or another: SQLite would go on writing where nobody will ever read.
-            self._let_go()
-            self._take_hold()
-        connection: Connection = self._held.connection
-        return connection
-
-    def _take_hold(self) -> None:
-        self._held.connection = self.engine.connect()
-        self._held.file = file_of(self.engine)
-        self._held.process = os.getpid()
-        self._open.add(self._held.connection)
-
-    def _let_go(self) -> None:
-        # After an error the next use starts afresh: the file may have been replaced, the server restarted.
-        connection = getattr(self._held, "connection", None)
-        self._held.__dict__.clear()
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
+    def _start_in_child(self) -> None:
+        # Kept, and never used: to close them would end what the parent has open.
+        _INHERITED.append((self._writer, self._readers))
+        self._start()
 
 
-def _invocation_row(invocation: Invocation, caller: Caller, correlation: str, duration_ms: int) -> Mapping[str, Any]:
-    request = invocation.request
-    context = request.context
-    return {
-        "id": invocation.id,
-        "at": invocation.as_of,
-        "correlation": correlation,
-        "issuer": caller.issuer,
-        "tenant": caller.tenant,
-        "user": None if context.user is None else context.user.reference,
-        "hook": request.hook.value,
-        "hook_instance": request.hook_instance,
-        "service": invocation.service.id,
-        "state": invocation.state.value,
-        "withheld": invocation.withheld,
-        "patient": context.patient_id,
-        "encounter": context.encounter_id,
-        "duration_ms": duration_ms,
-        "outcome": _outcome(invocation),
-    }
+_JOURNALS: WeakSet[Journal] = WeakSet()
+_INHERITED: list[Any] = []
 
 
-def _outcome(invocation: Invocation) -> dict[str, Any]:
-    dropped = invocation.dropped
-    return {
-        "assessments": [_assessment(assessment) for assessment in invocation.assessments],
-        "availability": {key: value.value for key, value in invocation.availability.items()},
-        "dropped": {"other_patient": dropped.other_patient, "unreadable": dropped.unreadable},
-        "warnings": [asdict(warning) for warning in invocation.request.warnings],
-    }
+def _start_in_child() -> None:
+    for journal in list(_JOURNALS):
+        journal._start_in_child()  # noqa: SLF001 - this module's own
 
 
-def _assessment(assessment: Assessment) -> dict[str, Any]:
-    about = {"model": assessment.model.id, "version": assessment.model.version}
-    match assessment:
-        case Assessed():
-            # Copied: the journal's encoder knows dictionaries, not the views that keep an assessment unchanged.
-            results = {"results": dict(assessment.results)}
-            if assessment.alternatives:
-                results["alternatives"] = {sex: dict(each) for sex, each in assessment.alternatives.items()}
-            return {**about, "outcome": "assessed", **results, "inputs": _inputs(assessment.inputs)}
-        case NotAssessable():
-            missing = {item.name: _gap(item) for item in assessment.missing}
-            return {**about, "outcome": "not-assessable", "missing": missing, "inputs": _inputs(assessment.inputs)}
-        case NotApplicable():
-            return {**about, "outcome": "not-applicable", "reason": assessment.reason}
+# No connection survives a fork.
+os.register_at_fork(after_in_child=_start_in_child)
 
 
-def _inputs(inputs: Sequence[Input]) -> dict[str, Any]:
-    return {item.name: item.reading.value for item in inputs if isinstance(item.reading, Reading)}
+def _add(book: Book, add: Insert, kind: Kind, row: Mapping[str, Any]) -> None:
+    stored = add.stored({**row, "id": book.next_number})
+    add.add(book.connection, stored)
+    book.enter(kind, digest_of(stored))
 
 
-def _gap(item: Input) -> str | None:
-    return None if isinstance(item.reading, Reading) else item.reading.gap.value
+_PROBE: Final = "0" * 64  # no digest of a token
 
 
-def _card_row(invocation: int, card: Card, *, is_shown: bool) -> Mapping[str, Any]:
-    return {
-        "uuid": card.uuid,
-        "invocation": invocation,
-        "indicator": card.indicator.value,
-        "summary": card.summary,
-        "topic": None if card.source.topic is None else f"{card.source.topic.system}|{card.source.topic.code}",
-        "shown": is_shown,
-        "suggestions": {suggestion.uuid: suggestion.label for suggestion in card.suggestions},
-    }
+def _try_to_write(book: Book) -> None:
+    """Write something, and take it away again; a full disk shows only then."""
+    probe = {"key": _PROBE, "expires": datetime.fromtimestamp(0, UTC), "claim": "probe"}
+    book.connection.execute(insert(seen_tokens), probe)
+    book.connection.execute(delete(seen_tokens).where(seen_tokens.c.key == _PROBE))

@@ -14,32 +14,92 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-BUSY_MS = 5000  # how long a writer waits for another one before the call is answered with 503
+from cds_hooks.errors import JournalTrouble
+from cds_hooks.journal.troubles import trouble_of
+from cds_hooks.journal.turns import Turns
+
+# How long a writer waits for another one before the call is answered with 503: less than any deadline, so that
+# somebody still listens.
+BUSY_MS = 2000
+CONNECT_SECONDS = 3
 # Pages are written back into the database file, with a sync, once in so many: ten times the usual number nearly halves
 # the mean cost of a call, for a log of up to 40 MB beside the file.
 CHECKPOINT_PAGES = 10_000
 _SWITCH_MS = 10
 READING = "chartside_reading"  # marks a connection, for a while, as one that no writer need wait for
-_MIGRATION_LOCK = 0x43485254  # any constant: advisory locks are named by number
+PRIVATE = 0o600  # the journal names patients
+# Any constants: advisory locks are named by number.
+_MIGRATION_LOCK = 0x43485254
+_WRITING_LOCK = 0x4A4F5552
+_FULL = "chartside_full"  # notes on a connection how SQLite was told to write
+# A server that does not answer must not hold up a call, nor a worker that hangs the journal's lock.
+_POSTGRESQL_LIMITS = {
+    "lock_timeout": f"{BUSY_MS}ms",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+_POSTGRESQL_ARGUMENTS = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
 
 
 def open_database(url: str) -> Engine:
     """Give an engine for the journal; nothing is touched until it is used."""
-    sqlite = make_url(url).get_backend_name() == "sqlite"
+    parsed = make_url(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
     engine = create_engine(
-        url,
+        parsed,
+        # One connection writes for all threads of a process, one at a time: see Writer.
+        connect_args={"check_same_thread": False} if is_sqlite else _POSTGRESQL_ARGUMENTS,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        poolclass=NullPool,  # each thread holds its own, see Journal
+        poolclass=NullPool,  # who reads or writes holds its own, see Journal
     )
-    if sqlite:
+    if is_sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def begin_writing(connection: Connection, *, is_durable: bool = True) -> None:
+    """Begin a transaction in which nobody else writes; durable: on disk once it is committed."""
+    if connection.dialect.name == "sqlite":
+        if connection.info.get(_FULL) is not is_durable:
+            database: Any = connection.connection.dbapi_connection
+            database.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
+            connection.info[_FULL] = is_durable
+        connection.begin()
+        return
+    connection.begin()
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING_LOCK})")
+    if not is_durable:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def without_limits(connection: Connection) -> None:
+    """Let this transaction take as long as it takes: it is an operator's, not a call's."""
+    if connection.dialect.name == "postgresql":
+        for name in _POSTGRESQL_LIMITS:
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+
+
+def turns_at(engine: Engine) -> Turns | None:
+    """Give the turns that processes take at an SQLite file; a server lets those who wait in by itself."""
+    if engine.dialect.name != "sqlite":
+        return None
+    with suppress(OSError):
+        return Turns(Path(f"{engine.url.database}.lock"), wait_seconds=BUSY_MS / 1000)
+    return None  # a directory that cannot be written: SQLite will say so
 
 
 def exists(url: str) -> bool:
@@ -69,9 +129,12 @@ def where(url: str) -> str:
 
 def migrate(engine: Engine) -> None:
     """Bring the tables to the newest shape; whoever else tries at the same moment waits and then finds it done."""
+    _make_private(engine)
     with as_file(files("cds_hooks.journal") / "migrations") as scripts, engine.begin() as connection:
+        without_limits(connection)
         if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            for key in (_MIGRATION_LOCK, _WRITING_LOCK):
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
         config = _config(scripts)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -110,18 +173,41 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     _keep_a_log_beside(connection)
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        for name, limit in _POSTGRESQL_LIMITS.items():
+            cursor.execute(f"SET {name} = '{limit}'")
+    connection.commit()
 
 
 def _keep_a_log_beside(connection: Any) -> None:
     """Switch to a write-ahead log. Of two that switch a new database at once SQLite refuses one without waiting."""
     for _ in range(BUSY_MS // _SWITCH_MS):
-        with suppress(OperationalError):
+        try:
             connection.execute("PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if trouble_of(error) is not JournalTrouble.LOCKED:
+                raise
+        else:
             return
         time.sleep(_SWITCH_MS / 1000)
     connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _make_private(engine: Engine) -> None:
+    """Let nobody else read the file, new or old; SQLite gives the files beside it the same permissions."""
+    if engine.dialect.name != "sqlite":
+        return
+    path = Path(str(engine.url.database))
+    with suppress(OSError):  # SQLite itself will say what is wrong with it
+        path.touch(PRIVATE)
+        for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if each.exists():
+                each.chmod(PRIVATE)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,10 +7,11 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Select, select
 
 from cds_hooks.journal.audit import Caller, Journal
+from cds_hooks.journal.inserts import Insert
+from cds_hooks.journal.ledger import Book, Kind, digest_of
 from cds_hooks.journal.tables import cards, feedback, invocations, unclaimed_feedback
 from cds_hooks.protocol.feedback import CardFeedback
 
@@ -81,18 +82,22 @@ def record_feedback(
     Raises:
         NotRecorded: it could not be written; sending it again is safe.
     """
+    add_feedback, add_unclaimed = (
+        Insert(table, journal.engine.dialect, once_by="digest") for table in (feedback, unclaimed_feedback)
+    )
 
-    def write(connection: Connection) -> Received:
-        known = _known_cards(connection, {entry.card_uuid for entry in entries})
+    def write(book: Book) -> Received:
+        known = _known_cards(book.connection, {entry.card_uuid for entry in entries})
         counts = {"stored": 0, "repeated": 0, "unclaimed": 0}
         for entry in entries:
             about = {"received_at": received_at, "correlation": correlation}
             card = known.get(entry.card_uuid)
             if card is None or (card.issuer, card.tenant) != (caller.issuer, caller.tenant):
                 cause = UNKNOWN_CARD if card is None else OTHER_CLIENT
-                _add_once(connection, unclaimed_feedback, {**_unclaimed(entry, service, caller, cause), **about})
+                row = {**_unclaimed(entry, service, caller, cause), **about}
+                _add_once(book, add_unclaimed, Kind.UNCLAIMED, row)
                 counts["unclaimed"] += 1
-            elif _add_once(connection, feedback, {**_claimed(entry, service, card), **about}):
+            elif _add_once(book, add_feedback, Kind.FEEDBACK, {**_claimed(entry, service, card), **about}):
                 counts["stored"] += 1
             else:
                 counts["repeated"] += 1
@@ -197,8 +202,10 @@ def _unclaimed(entry: CardFeedback, service: str, caller: Caller, cause: str) ->
     }
 
 
-def _add_once(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert a row unless one with its digest is there, and tell whether it was new."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
-    return connection.execute(statement, row).rowcount == 1
+def _add_once(book: Book, add: Insert, kind: Kind, row: Mapping[str, Any]) -> bool:
+    """Add a row unless one with its digest is there, and tell whether it was new."""
+    stored = add.stored({**row, "id": book.next_number})
+    if not add.add(book.connection, stored):
+        return False
+    book.enter(kind, digest_of(stored))
+    return True

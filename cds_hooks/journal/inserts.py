@@ -1,39 +1,66 @@
 """An insert compiled once: in every call, SQLAlchemy's building of a statement would cost more than SQLite's work."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, insert
+import orjson
+from sqlalchemy import JSON, Connection, Dialect, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cds_hooks.journal.tables import Instant
+
+# PostgreSQL's text holds every character but this one.
+_NUL, _REPLACEMENT = "\0", "\ufffd"
 
 
 class Insert:
     """Adds rows of one shape to one table; values are turned into the driver's as the columns' types say."""
 
-    def __init__(self, table: Table, dialect: Dialect, *, without: Sequence[str] = ()) -> None:
-        """Compile the statement for all columns but those that the database fills in itself."""
-        columns = [column for column in table.columns if column.name not in without]
-        statement = insert(table)
-        if (
-            without and dialect.name != "sqlite"
-        ):  # SQLite tells the number of a row in any case, and before 3.35 only so
-            statement = statement.returning(*(table.c[name] for name in without))
-        compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in columns])
+    def __init__(self, table: Table, dialect: Dialect, *, once_by: str | None = None) -> None:
+        """Compile the statement; with `once_by`, a row that has the value of another there is not added."""
+        make = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        statement: Any = make(table)
+        if once_by is not None:
+            statement = statement.on_conflict_do_nothing(index_elements=[once_by])
+        compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in table.columns])
         self._sql = compiled.string
         self._is_positional = bool(dialect.positional)
+        self._columns = tuple(str(column.name) for column in table.columns)
+        self._json = tuple(str(column.name) for column in table.columns if isinstance(column.type, JSON))
+        self._times = tuple(str(column.name) for column in table.columns if isinstance(column.type, Instant))
         self._processors = [
-            (column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in columns
+            (str(column.name), None if isinstance(column.type, JSON) else _processor(column.type, dialect))
+            for column in table.columns
         ]
 
-    def add(self, connection: Connection, row: Mapping[str, Any]) -> int:
-        """Add one row and give the number that the database gave it."""
-        result = connection.exec_driver_sql(self._sql, self._parameters(row))
-        number: int = result.scalar_one() if result.returns_rows else result.lastrowid
-        return number
+    def stored(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a row as it will be read back: every column, JSON as its text, times in UTC."""
+        stored = {name: row.get(name) for name in self._columns}
+        for name in self._json:
+            if stored[name] is not None:
+                stored[name] = orjson.dumps(stored[name]).decode()
+        for name in self._times:
+            moment: datetime | None = stored[name]
+            if moment is not None:
+                stored[name] = moment.astimezone(UTC)
+        for name, value in stored.items():
+            if type(value) is str and _NUL in value:
+                stored[name] = value.replace(_NUL, _REPLACEMENT)
+        return stored
 
-    def add_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, connection: Connection, stored: Mapping[str, Any]) -> bool:
+        """Add one row as `stored` gave it, and tell whether it was new."""
+        return connection.exec_driver_sql(self._sql, self._parameters(stored)).rowcount == 1
+
+    def add_all(self, connection: Connection, stored: Sequence[Mapping[str, Any]]) -> None:
         """Add several rows."""
-        connection.exec_driver_sql(self._sql, [self._parameters(row) for row in rows])
+        connection.exec_driver_sql(self._sql, [self._parameters(row) for row in stored])
 
     def _parameters(self, row: Mapping[str, Any]) -> Any:
         values = ((name, row[name] if turn is None else turn(row[name])) for name, turn in self._processors)
         return tuple(value for _, value in values) if self._is_positional else dict(values)
+
+
+def _processor(kind: Any, dialect: Dialect) -> Any:
+    return kind.dialect_impl(dialect).bind_processor(dialect)

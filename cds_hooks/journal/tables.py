@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -28,6 +29,9 @@ NAMES = {
 metadata = MetaData(naming_convention=NAMES)
 
 UUID = String(36)
+SHA256 = String(64)
+# SQLite's own numbers have 64 bits under this one name; elsewhere a busy hospital would use up 32 in a year or two.
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -54,16 +58,37 @@ def _required(name: str, kind: Any, *rest: Any, **more: Any) -> Column[Any]:
     return Column(name, kind, *rest, nullable=False, **more)
 
 
-# One row a call that was answered. `outcome` is the facts of the call: assessments, availability, what was dropped.
+def _number(name: str) -> Column[Any]:
+    """A primary key that the ledger gives, never the database."""
+    return Column(name, NUMBER, primary_key=True, autoincrement=False)
+
+
+# What is in the journal, in order: each entry's hash covers the hash before it, so none can be changed, left out or put
+# in without changing all that follow. `row` is the number of the row in the table of its kind; `digest` covers that
+# row (a call's with its cards). Entries are never deleted, even when what they stand for is erased.
+ledger = Table(
+    "ledger",
+    metadata,
+    _number("number"),
+    _required("kind", String(16)),
+    _required("row", NUMBER),
+    _required("digest", SHA256),
+    _required("hash", SHA256),
+)
+
+# One row a call that was answered. `outcome` is the facts of the call: assessments, availability, what was dropped;
+# `stages` is where the time went, in microseconds; `cards` is the uuids of its cards, in order; `token` is the id of the
+# token with which the caller proved who it was.
 invocations = Table(
     "invocations",
     metadata,
-    Column("number", Integer, primary_key=True),
+    _number("number"),
     _required("id", UUID),
     _required("at", Instant),
     _required("correlation", UUID),
     _required("issuer", Text),
     Column("tenant", Text),
+    Column("token", Text),
     Column("user", Text),
     _required("hook", String(64)),
     _required("hook_instance", Text),
@@ -73,7 +98,9 @@ invocations = Table(
     _required("patient", Text),
     Column("encounter", Text),
     _required("duration_ms", Integer),
+    Column("stages", JSON),
     _required("outcome", JSON),
+    Column("cards", JSON),
     Index(None, "patient"),
 )
 
@@ -83,9 +110,10 @@ cards = Table(
     "cards",
     metadata,
     Column("uuid", UUID, primary_key=True),
-    _required("invocation", Integer, ForeignKey("invocations.number")),
+    _required("invocation", NUMBER, ForeignKey("invocations.number")),
     _required("indicator", String(16)),
     _required("summary", Text),
+    Column("detail", Text),
     Column("topic", Text),
     _required("shown", Boolean),
     _required("suggestions", JSON),
@@ -96,8 +124,8 @@ cards = Table(
 feedback = Table(
     "feedback",
     metadata,
-    Column("id", Integer, primary_key=True),
-    _required("digest", String(64), unique=True),
+    _number("id"),
+    _required("digest", SHA256, unique=True),
     _required("card", UUID, ForeignKey("cards.uuid")),
     _required("outcome", String(16)),
     _required("accepted_suggestions", JSON),
@@ -116,8 +144,8 @@ feedback = Table(
 unclaimed_feedback = Table(
     "unclaimed_feedback",
     metadata,
-    Column("id", Integer, primary_key=True),
-    _required("digest", String(64), unique=True),
+    _number("id"),
+    _required("digest", SHA256, unique=True),
     _required("card", Text),
     _required("service", Text),
     _required("issuer", Text),
@@ -131,12 +159,49 @@ unclaimed_feedback = Table(
 refusals = Table(
     "refusals",
     metadata,
-    Column("id", Integer, primary_key=True),
+    _number("id"),
     _required("at", Instant),
     _required("correlation", UUID),
     _required("issuer", Text),
     Column("tenant", Text),
+    Column("token", Text),
     _required("service", Text),
     _required("status", Integer),
     _required("faults", JSON),
+)
+
+# Addresses that we were asked to call and did not (FHIR-80); `more` counts those of the same issuer that were left out
+# since its row before.
+blocked = Table(
+    "blocked",
+    metadata,
+    _number("id"),
+    _required("at", Instant),
+    Column("correlation", UUID),
+    _required("issuer", Text),
+    _required("host", Text),
+    _required("why", Text),
+    _required("more", Integer),
+)
+
+# What was erased: numbers of the ledger's entries, as pairs of first and last, and nothing that names a patient.
+erasures = Table(
+    "erasures",
+    metadata,
+    _number("id"),
+    _required("at", Instant),
+    _required("why", String(16)),
+    _required("counts", JSON),
+    _required("entries", JSON),
+)
+
+# Tokens that were used, until they expire (SEC-18). Not in the ledger: they are gone within minutes. `claim` tells whose
+# use was the first when the answer of the database was lost.
+seen_tokens = Table(
+    "seen_tokens",
+    metadata,
+    Column("key", SHA256, primary_key=True),
+    _required("expires", Instant),
+    _required("claim", UUID),
+    sqlite_with_rowid=False,
 )
