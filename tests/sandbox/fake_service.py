@@ -1,5 +1,6 @@
 """A small CDS service that answers by the book, for testing the EHR side alone."""
 
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -56,13 +57,30 @@ SERVICES = [
 ]
 
 
-def create_fake_service(*, card: dict[str, Any] | None = None, status: int = 200) -> Flask:
-    """Build the service; `app.config["seen"]` lists every request body, `["tried"]` what its FHIR reads gave."""
+def create_fake_service(
+    *,
+    card: dict[str, Any] | None = None,
+    status: int = 200,
+    admits: Callable[[str, str], bool] = lambda _authorization, _url: True,
+) -> Flask:
+    """Build the service; `app.config["seen"]` lists every request body, `["tried"]` what its FHIR reads gave.
+
+    `admits` is asked about each request's Authorization header and URL; whom it does not admit is answered 401.
+    """
     app = Flask("fake-service")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     seen: list[Any] = []
     tried: list[int] = []
     app.config.update(seen=seen, tried=tried)
+
+    @app.before_request
+    def guard() -> Any:
+        if not request.path.startswith("/cds-services") or admits(
+            request.headers.get("Authorization", ""), request.base_url
+        ):
+            return None
+        issue = {"severity": "error", "code": "login", "details": {"text": "Not trusted."}}
+        return jsonify({"resourceType": "OperationOutcome", "issue": [issue]}), 401
 
     @app.get("/health/ready")
     def ready() -> Any:

@@ -1,5 +1,6 @@
 """The EHR's page in a real browser. Screenshots are kept in `.chartside/screenshots`, or where SCREENSHOTS says."""
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from sandbox.client import CdsClient
-from sandbox.hospital import local_hospital, story_resources
-from sandbox.pages.app import create_ehr_app
+from sandbox.hospital import Hospital, local_hospital, story_resources
+from sandbox.keys import Keys
+from sandbox.opening import Identity, open_ehr
 from sandbox.serving import Serving
 from tests.sandbox.browser import CHROMIUM, Browser
 from tests.sandbox.fake_service import create_fake_service
+from tests.sandbox.gatekeeper import Gatekeeper
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CHARTS = story_resources(NOW, 2)
+
+
+def on_the_wall() -> datetime:
+    return datetime.now(UTC)
 
 
 class Page:
@@ -38,18 +43,20 @@ class Page:
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
     browser = Browser(tmp_path / "profile")
-    fake = create_fake_service()
+    gatekeeper = Gatekeeper()
+    fake = create_fake_service(admits=gatekeeper.admits)
     resources, stories = CHARTS
-    with Serving(lambda _: fake) as service, requests.Session() as http:
 
-        def app(origin: str) -> Any:
-            hospital = local_hospital(resources, f"{origin}/fhir", lambda: NOW, stories)
-            client = CdsClient(service.origin, hospital.charts, hospital.grants, http=http)
-            return create_ehr_app(hospital, client, lambda: NOW)
+    def hospital(origin: str) -> Hospital:
+        return local_hospital(resources, f"{origin}/fhir", lambda: NOW, stories)
 
-        with Serving(app) as ehr:
-            yield Page(browser, ehr.origin, fake.config["seen"])
-            browser.close()
+    with (
+        Serving(lambda _: fake) as service,
+        open_ehr(0, service.origin, hospital, Identity(Keys(on_the_wall)), on_the_wall) as ehr,
+    ):
+        gatekeeper.issuer, gatekeeper.jwks_url = ehr.origin, ehr.signer.registration.jwks_url
+        yield Page(browser, ehr.origin, fake.config["seen"])
+        browser.close()
 
 
 def test_a_chosen_patient_brings_a_chart_and_cards_and_stands_in_the_address(page: Page) -> None:
@@ -112,6 +119,46 @@ def test_the_wire_shows_what_was_sent_and_a_fault_changes_it(page: Page) -> None
     page.keep("sandbox-wire")
 
 
+def test_a_refused_call_stands_in_place_of_the_cards(page: Page) -> None:
+    page.open("?patient=wren&token=expired&call=fake@patient-view")
+    page.browser.wait_for("Boolean(document.querySelector('.refusal'))")
+    page.browser.wait_for("document.querySelector('#wire').open")
+
+    notice = page.browser.text(".refusal")
+    assert "Fake refused the call: 401, Not trusted." in notice
+    assert "Its token had expired" in notice
+    assert page.browser.run("document.querySelectorAll('.card').length") == 0
+    assert '"resourceType": "OperationOutcome"' in page.browser.text("#response")
+    page.keep("sandbox-refused")
+
+    page.browser.run(
+        "document.querySelector('[name=token]').value = 'good';"
+        "document.querySelector('[name=token]').dispatchEvent(new Event('change'))",
+    )
+    page.browser.wait_for("Boolean(document.querySelector('.card')) && !document.querySelector('.refusal')")
+
+
+def test_the_wire_shows_the_token_and_not_its_signature(page: Page) -> None:
+    page.open("?patient=wren&call=fake@patient-view")
+    page.browser.wait_for("document.querySelector('#wire').open")
+
+    shown = json.loads(page.browser.text("#token"))
+    assert shown.keys() == {"header", "claims"}
+    assert (shown["header"]["alg"], shown["claims"]["iss"]) == ("ES384", page.origin)
+    assert shown["claims"]["aud"].endswith("/cds-services/fake")
+
+
+def test_a_rotated_key_is_announced_before_it_signs(page: Page) -> None:
+    page.open("?patient=wren&call=fake@patient-view")
+    page.browser.wait_for("document.querySelector('#wire').open")
+    signing = page.browser.text("#signing")
+    page.browser.click("Rotate the key", "#wire")
+    page.browser.wait_for("document.querySelector('#signing').innerText.includes('signs from')")
+
+    assert page.browser.text("#signing").startswith(signing)
+    assert page.browser.complaints == []
+
+
 def test_a_hook_that_fires_again_clears_its_cards_first(page: Page) -> None:
     page.open("?patient=wren")
     page.browser.click("Talk about it", ".card")
@@ -140,6 +187,6 @@ def test_every_control_has_a_name(page: Page) -> None:
 
     unnamed = page.browser.run(
         "[...document.querySelectorAll('button, input, select, textarea, a')].filter(e => e.type !== 'hidden'"
-        " && !(e.innerText || '').trim() && !(e.labels && e.labels.length)).map(e => e.outerHTML)",
+        " && !e.textContent.trim() && !(e.labels && e.labels.length)).map(e => e.outerHTML)",
     )
     assert unnamed == []

@@ -130,6 +130,7 @@ def test_a_hook_that_needs_an_encounter_is_not_fired_without_one(desk: Desk) -> 
         ({"hook": "encounter-start"}, 404),
         ({"prefetch": "magic"}, 400),
         ({"server": "magic"}, 400),
+        ({"token": "magic"}, 400),
         ({"without": "patient"}, 400),
     ],
 )
@@ -137,6 +138,13 @@ def test_a_wrong_call_is_refused(desk: Desk, asked: dict[str, Any], status: int)
     body = {"service": "fake", "hook": "patient-view", "patient": "wren", **asked}
 
     assert desk.http.post("/ehr/calls", json=body).status_code == status
+
+
+def test_an_ehr_that_does_not_sign_has_no_keys(desk: Desk) -> None:
+    assert desk.http.get("/ehr/services").get_json()["signing"] is None
+    assert desk.http.get("/.well-known/jwks.json").status_code == 404
+    assert desk.http.post("/ehr/rotate-key", json={}).status_code == 404
+    assert desk.call()["token"] is None
 
 
 def test_what_a_form_on_another_site_can_send_is_refused(desk: Desk) -> None:

@@ -6,7 +6,7 @@ import { element, replace } from "./dom.js";
 
 const STARTING = ["planned", "arrived", "triaged", "in-progress", "onleave"];
 const WITHOUT_ORDERS = ["patient-view", "encounter-start", "encounter-discharge"];
-const DEFAULTS = { prefetch: "complete", server: "well", without: "", user: "" };
+const DEFAULTS = { prefetch: "complete", server: "well", token: "good", without: "", user: "" };
 
 const at = (id) => document.getElementById(id);
 const form = at("switches");
@@ -51,10 +51,11 @@ function remember(changes) {
 }
 
 function configured() {
-  const { prefetch, server, without, user } = form.elements;
+  const { prefetch, server, token, without, user } = form.elements;
   return {
     prefetch: prefetch.value,
     server: server.value,
+    token: token.value,
     without: without.value.split(",").map((key) => key.trim()).filter(Boolean),
     user: user.value.trim(),
   };
@@ -155,7 +156,7 @@ async function ask(service, opening) {
   const body = { service: service.id, hook: service.hook, patient: parameters().get("patient"), ...configured() };
   const call = await post("/ehr/calls", body);
   if (opening !== page.opening) return;
-  page.answers.set(service.id, { service, call });
+  page.answers.set(service.id, { service, call: { ...call, asked: body } });
   drawAdvice();
   const wanted = parameters().get("call");
   if (wanted === `${service.id}@${service.hook}`) showWire(service, call);
@@ -174,7 +175,7 @@ function drawAdvice() {
   );
   cards.sort((a, b) => (RANK[a.card.indicator] ?? 3) - (RANK[b.card.indicator] ?? 3));
   // A card that stands there already keeps what was opened, typed or answered in it.
-  replace(at("cards"), cards.map((entry) => drawnCard(entry)));
+  replace(at("cards"), refusal(answers), cards.map((entry) => drawnCard(entry)));
   replace(at("asked"), answers.map(askedLine));
   const waiting = answers.filter((answer) => answer.isWaiting).length;
   const said = cards.length === 1 ? "1 card" : `${cards.length} cards`;
@@ -182,6 +183,36 @@ function drawAdvice() {
     at("advice-summary"),
     answers.length === 0 ? noServices() : waiting ? `Asking ${waiting} of ${answers.length} services…` : `${said} from ${answers.length} services`,
   );
+}
+
+// Who is refused has been told nothing: that must not look like nothing to say.
+function refusal(answers) {
+  const refused = answers.filter(({ call }) => call && [401, 403].includes(call.status));
+  if (!refused.length) return null;
+  const [first] = refused;
+  const who = refused.length === 1 ? first.service.title : `${refused.length} of ${answers.length} services`;
+  return element(
+    "section",
+    { class: "refusal", role: "status" },
+    element("h3", {}, "No decision support"),
+    element("p", {}, `${who} refused the call: ${first.call.status}, ${issueOf(first.call.response)}.`),
+    element("p", { class: "muted small" }, "A refused call says nothing about the patient. ", whyRefused(first.call)),
+  );
+}
+
+const WRONG = {
+  absent: "The call was sent without a token",
+  expired: "Its token had expired",
+  audience: "Its token was made for another service",
+  key: "Its token was signed with a key that was never published",
+  replayed: "Its token had been used before",
+};
+
+function whyRefused({ asked }) {
+  const wrong = WRONG[asked.token];
+  return wrong
+    ? `${wrong}, as the switch Token above says. The service never tells which fault it was.`
+    : "The service does not know this EHR, or not its keys.";
 }
 
 const drawn = new WeakMap();
@@ -245,9 +276,29 @@ function showWire(service, call) {
   const size = JSON.stringify(call.request).length;
   const kilobytes = size < 10240 ? `${(size / 1024).toFixed(1)} KB` : `${Math.round(size / 1024)} KB`;
   replace(at("wire-title"), `${service.id} at ${service.hook}: ${call.status ?? "no answer"}, ${call.milliseconds} ms, ${kilobytes} sent`);
+  replace(at("token"), call.token ? JSON.stringify(call.token, null, 2) : "The call was sent without a token.");
   replace(at("request"), JSON.stringify(call.request, null, 2));
   replace(at("response"), JSON.stringify(call.response, null, 2) ?? "");
   at("wire").open = true;
+}
+
+// The signing key
+
+function showSigning(signing) {
+  at("rotate").hidden = !signing;
+  if (!signing) return replace(at("signing"), "This EHR does not sign its calls.");
+  const next = signing.next ? ` ${signing.next.key} is published and signs from ${clockOf(signing.next.signsFrom)}.` : "";
+  return replace(at("signing"), `${signing.algorithm}, key ${signing.key}.${next}`);
+}
+
+function clockOf(time) {
+  return new Date(time).toLocaleTimeString([], { hour12: false });
+}
+
+async function rotateKey() {
+  const signing = await post("/ehr/rotate-key", {});
+  if (signing.problem) return replace(at("signing"), `Not rotated: ${signing.problem}`);
+  return showSigning(signing);
 }
 
 // Start
@@ -266,10 +317,12 @@ async function start() {
   }
   form.addEventListener("submit", (event) => event.preventDefault());
   at("search").addEventListener("input", showPatients);
+  at("rotate").addEventListener("click", rotateKey);
   const [patients, about] = await Promise.all([get("/ehr/patients"), get("/ehr/services")]);
   page.patients = Array.isArray(patients) ? patients : [];
   page.services = (about.services ?? []).filter((service) => WITHOUT_ORDERS.includes(service.hook));
   showStatus(about, patients);
+  showSigning(about.signing);
   drawHooks();
   showPatients();
   const patient = found.get("patient");
