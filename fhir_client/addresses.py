@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlspl
 
 _STANDARD_PORTS = {"http": 80, "https": 443}
 # urlsplit drops tabs and newlines in silence, and clients disagree about a backslash: both are refused beforehand.
-_SUSPECT = re.compile(r"[\x00-\x20\x7f\\]")
+# A fragment is never sent, so it is of no use but to mislead.
+_SUSPECT = re.compile(r"[\x00-\x20\x7f\\#]")
 # Servers refuse lines half as long; preparing a request to megabytes takes seconds that no deadline can cut short.
 LONGEST_LINK = 16_384
 # Letters, digits, dots: no other script looks like these, and no percent sign hides them.
@@ -48,7 +49,7 @@ class Base:
             BadAddress: it is not http or https, or carries more than host, port and path.
         """
         parts = _split(address)
-        if parts is None or parts.query or parts.fragment or "?" in address or "#" in address:
+        if parts is None or "?" in address:
             raise BadAddress("not the base address of a FHIR server")
         scheme, host, port = _origin(parts)
         return cls(scheme, host, port, parts.path.rstrip("/"))
@@ -77,7 +78,10 @@ class Base:
         """Give the absolute URL of a `next` link, None if it leads elsewhere or is endless (FHIR-42)."""
         if len(link) > LONGEST_LINK or _SUSPECT.search(link):
             return None
-        url = urljoin(f"{self}/", link)
+        try:
+            url = urljoin(f"{self}/", link)
+        except ValueError:
+            return None
         return url if self.holds(url) else None
 
     def reference(self, reference: str) -> tuple[str, str] | None:
@@ -153,7 +157,7 @@ def called(url: str) -> tuple[Base, str]:
         BadAddress: a URL that is never called, whoever wrote it.
     """
     parts = _split(url)
-    if parts is None or "#" in url:
+    if parts is None:
         raise BadAddress("not an address that may be called")
     scheme, host, port = _origin(parts)
     return Base(scheme, host, port, ""), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

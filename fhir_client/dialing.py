@@ -144,9 +144,9 @@ class Names:
     def _run(self, host: str, port: int, lookup: "Future[Sequence[str]]") -> None:
         try:
             found = self._resolve(host, port)
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+        except Exception:  # noqa: BLE001 - a thread of its own: what failed is told to those who wait
             self._forget(host, port)
-            lookup.set_exception(error)
+            lookup.set_exception(OSError("a name that cannot be looked up"))
         else:
             self._forget(host, port)
             lookup.set_result(found)
@@ -175,7 +175,7 @@ class Dialer:
             OSError: it cannot be reached, or is not who it should be.
         """
         is_test_host = reach.is_test_host(server)
-        addresses = self._names.addresses(server.host, server.port, meter.deadline)
+        addresses = self._names.addresses(server.host, server.port, meter.deadline.within(seconds))
         for address in addresses:
             kind = barred(address, private_networks=reach.private_networks, loopback=is_test_host)
             if kind is not None:
@@ -186,7 +186,7 @@ class Dialer:
         connection = self._first(lambda address: connect(address, server.port, meter, seconds), addresses)
         if server.scheme == "http":
             return connection
-        return self._secured(connection, server.host, meter)
+        return self._secured(connection, server.host, meter, seconds)
 
     def _first(self, connect: Callable[[str], PlainSocket], addresses: Sequence[Address]) -> PlainSocket:
         failed: OSError = TimeoutError()
@@ -205,7 +205,7 @@ class Dialer:
     def _tunnel(self, address: str, port: int, meter: Meter, seconds: float) -> PlainSocket:
         """Have the proxy connect to the address that we checked, not to a name that it would look up anew (FHIR-77)."""
         proxy = cast("Base", self._proxy)
-        nearest = self._names.addresses(proxy.host, proxy.port, meter.deadline)
+        nearest = self._names.addresses(proxy.host, proxy.port, meter.deadline.within(seconds))
         connection = self._first(lambda ours: self._direct(ours, proxy.port, meter, seconds), nearest)
         try:
             target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
@@ -217,12 +217,12 @@ class Dialer:
             raise
         return connection
 
-    def _secured(self, connection: PlainSocket, host: str, meter: Meter) -> TlsSocket:
+    def _secured(self, connection: PlainSocket, host: str, meter: Meter, seconds: float) -> TlsSocket:
         """Check that the server is who its name says: by name, though the connection was made to an address."""
         if self._trust is None:
             self._trust = trusting(self._ca_file)
         try:
-            connection.settimeout(meter.seconds())
+            connection.settimeout(min(seconds, meter.seconds()))
             secured = cast("TlsSocket", self._trust.wrap_socket(connection, server_hostname=host))
         except BaseException:
             connection.close()
@@ -233,7 +233,9 @@ class Dialer:
 
 def _expect_tunnel(connection: PlainSocket) -> None:
     answer = HTTPResponse(connection, method="CONNECT")
-    answer.begin()
-    answer.close()
+    try:
+        answer.begin()
+    finally:
+        answer.close()
     if answer.status // 100 != 2:  # noqa: PLR2004 - 2xx: the tunnel stands
         raise OSError("the proxy opened no tunnel")

@@ -4,10 +4,12 @@ No redirect is followed, no cookie kept, no password file and no proxy variable 
 FHIR-77): nothing but what `exchange` is given decides where a request goes and what it carries.
 """
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
+from os import getpid
 from pathlib import Path
 from select import POLLIN, poll
 from threading import Lock
@@ -22,12 +24,16 @@ from fhir_client.questions import Deadline, Limits, Parameters
 _METHODS = frozenset({"GET", "POST"})  # FHIR-3; the DELETE of a bulk export's status comes with bulk exports
 _FORM = "application/x-www-form-urlencoded"
 _HEAD_BYTES = 65_536
+_HEADER = re.compile(r"[\x20-\x7e]*")
 _IDLE_SECONDS = 30.0
 _LEAST_KEPT = 8
 # What a link may hold as it stands; the rest is encoded, percent signs are not encoded again (FHIR-41).
 _AS_IT_STANDS = "!#$%&'()*+,/:;=?@[]~"
 
 OnRefused = Callable[[str, str], None]
+# Reach is part of it: a connection that one caller's permission opened never serves another's. So is the process: one
+# that was forked does not go on writing on its parent's connections.
+_Key = tuple[int, Base, Reach]
 
 
 class Headers(Mapping[str, str]):
@@ -115,8 +121,7 @@ class Transport:
             raise BadAddress("not the address of a proxy that opens tunnels")
         self._dialer = Dialer(ca_file=ca_file, proxy=proxy, resolve=resolve, dial=dial)
         self._on_refused = on_refused
-        # Reach is part of the key: a connection that one caller's permission opened never serves another's.
-        self._idle: dict[tuple[Base, Reach], list[_Line]] = {}
+        self._idle: dict[_Key, list[_Line]] = {}
         self._is_closed = False
         self._lock = Lock()
 
@@ -142,6 +147,8 @@ class Transport:
         """
         if method not in _METHODS or any(name.lower() == "authorization" for name in headers):
             raise ValueError("a request of ours reads, and its credentials come as a BoundToken")
+        if not all(_HEADER.fullmatch(value) for value in headers.values()):
+            raise ValueError("a header that would write another")
         server, target = self._checked(url, token, reach)
         content = urlencode(form).encode("ascii") if form else body
         sent = {"Host": server.origin.partition("//")[2], "Accept-Encoding": "gzip", **headers}
@@ -151,6 +158,7 @@ class Transport:
             sent |= token.header(url) or {}
         meter = Meter(deadline, _HEAD_BYTES)
         try:
+            meter.seconds()  # after the deadline nothing is sent, nor looked up
             return self._exchange(method, server, target, content, sent, reach, limits, meter)
         except AddressRefused as error:
             raise self._refused(server.host, error.why) from None
@@ -208,7 +216,7 @@ class Transport:
         limits: Limits,
         meter: Meter,
     ) -> Reply:
-        key = (server, reach)
+        key = (getpid(), server, reach)
         while True:
             line = self._line(key, meter, limits)
             try:
@@ -226,7 +234,7 @@ class Transport:
                 raise
             return self._received(key, line, response, limits)
 
-    def _received(self, key: tuple[Base, Reach], line: _Line, response: HTTPResponse, limits: Limits) -> Reply:
+    def _received(self, key: _Key, line: _Line, response: HTTPResponse, limits: Limits) -> Reply:
         """Read the body, and keep the connection if the answer was read to its end."""
         try:
             reply = _reply(response, line.socket.meter, limits.page_bytes)
@@ -239,7 +247,7 @@ class Transport:
         self._keep(key, line, limits) if is_done else line.http.close()
         return reply
 
-    def _line(self, key: tuple[Base, Reach], meter: Meter, limits: Limits) -> _Line:
+    def _line(self, key: _Key, meter: Meter, limits: Limits) -> _Line:
         """Give a connection that waits for a request: the one used last, or a new one."""
         now = meter.deadline.clock()
         while True:
@@ -252,7 +260,7 @@ class Transport:
                 line.socket.meter = meter
                 return line
             line.http.close()
-        server, reach = key
+        _, server, reach = key
         connection = self._dialer.open(server, reach, meter=meter, seconds=limits.connect_seconds)
         meter.allowance = _HEAD_BYTES
         http = HTTPConnection(server.host, server.port)
@@ -260,7 +268,7 @@ class Transport:
         http.sock = connection
         return _Line(http, connection)
 
-    def _keep(self, key: tuple[Base, Reach], line: _Line, limits: Limits) -> None:
+    def _keep(self, key: _Key, line: _Line, limits: Limits) -> None:
         line.is_used = True
         line.idle_since = line.socket.meter.deadline.clock()
         with self._lock:

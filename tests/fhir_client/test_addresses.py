@@ -1,9 +1,12 @@
+import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_client.addresses import LONGEST_LINK, BadAddress, Base, admitted, is_test_host
+from fhir_client.addresses import LONGEST_LINK, BadAddress, Base, BoundToken, Reach, admitted, called, is_test_host
 
+HOSTILE = json.loads((Path(__file__).parent / "hostile_addresses.json").read_text(encoding="utf-8"))
 R4 = Base.parse("https://fhir.example/r4")
 
 
@@ -151,6 +154,85 @@ def test_only_a_server_on_the_callers_list_is_admitted(address: str, is_admitted
 
 def test_without_a_list_no_server_is_admitted() -> None:
     assert admitted("https://fhir.example/r4", servers=[]) is None
+
+
+@pytest.mark.parametrize("address", [*HOSTILE["malformed"], *(url for url, _ in HOSTILE["barred"])])
+def test_no_hostile_address_is_admitted(address: str) -> None:
+    """[FHIR-70, FHIR-72] `fhirServer` must match the allow-list, exact after normalising: hostile values."""
+    assert len(HOSTILE["malformed"]) > 60
+    assert admitted(address, servers=["https://fhir.example/r4", "https://evil.example"]) is None
+
+
+@pytest.mark.parametrize("address", HOSTILE["malformed"])
+def test_a_hostile_address_is_no_base_next_link_or_reference(address: str) -> None:
+    """[FHIR-75] The same checks hold for `next` and absolute references."""
+    with pytest.raises(BadAddress):
+        Base.parse(address)
+    with pytest.raises(BadAddress):
+        called(address)
+    assert R4.reference(f"{address}/Patient/1") is None
+    page = R4.page(address)
+    assert page is None or R4.holds(page)  # a relative link stays on this server
+
+
+def test_a_list_never_says_everything() -> None:
+    """[FHIR-76] `*` is refused."""
+    for listed in ("*", "https://*", "https://*.example", "https://*/r4"):
+        with pytest.raises(BadAddress):
+            Base.parse(listed)
+        with pytest.raises(BadAddress):
+            Reach(test_hosts=frozenset({listed}))
+
+
+@pytest.mark.parametrize("port", [80, 443, 1443, 8080, 8443, 9443, 44300, 65535])
+def test_a_port_where_web_servers_listen_is_no_odd_one(port: int) -> None:
+    scheme = "http" if port == 80 else "https"
+    assert Base.parse(f"{scheme}://fhir.example:{port}/r4").port == port
+
+
+def test_a_reach_has_one_form_whatever_its_spelling() -> None:
+    reach = Reach(test_hosts=frozenset({"http://LOCALHOST:80/", "http://127.0.0.1:8090"}))
+    assert reach == Reach(test_hosts=frozenset({"http://localhost", "http://127.0.0.1:8090/"}))
+    assert reach.is_test_host(Base.parse("http://localhost/fhir"))
+    assert not reach.is_test_host(Base.parse("https://localhost/fhir"))
+    assert not reach.is_test_host(Base.parse("http://127.0.0.1:8091"))
+
+
+def test_an_address_is_called_as_it_stands() -> None:
+    base, target = called("https://FHIR.example:8443/r4/Observation?code=a%7Cb&x")
+    assert (str(base), target) == ("https://fhir.example:8443", "/r4/Observation?code=a%7Cb&x")
+    assert called("https://fhir.example")[1] == "/"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_given"),
+    [
+        ("https://fhir.example/r4", True),
+        ("https://fhir.example:443/r4/Patient/1?x=1", True),
+        ("https://fhir.example/r4evil", False),
+        ("https://fhir.example/", False),
+        ("http://fhir.example/r4", False),
+        ("https://fhir.example:8443/r4", False),
+        ("https://evil.example/r4", False),
+        ("https://fhir.example@evil.example/r4", False),
+        ("https://fhir.example/r4/../admin", False),
+        ("Patient/1", False),
+    ],
+)
+def test_a_token_is_given_for_its_own_base_only(url: str, is_given: bool) -> None:
+    """[FHIR-71] A bearer token goes only to the origin it was issued for."""
+    assert BoundToken("t0ken", R4).header(url) == ({"Authorization": "Bearer t0ken"} if is_given else None)
+
+
+@pytest.mark.parametrize("token", ["", "canary\r\nX-Evil: 1", "canary two", "canary\x00", "canarÿ"])
+def test_a_token_that_would_write_a_header_is_none(token: str) -> None:
+    with pytest.raises(ValueError, match="not a bearer token") as refused:
+        BoundToken(token, R4)
+    assert "canary" not in str(refused.value)
+
+
+def test_a_token_is_not_shown() -> None:
+    assert repr(BoundToken("canary", R4)) == "BoundToken()"
 
 
 def test_plain_http_is_for_listed_test_hosts() -> None:
