@@ -4,7 +4,6 @@ The newest vital sign anchors the set; the others must lie within the site's win
 whose time is too coarse to be placed in the window belongs to no set.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,10 +14,10 @@ from fhir_client.codes import Code, CodeSet
 from fhir_client.facts import Observation
 from fhir_client.record import PatientRecord
 from fhir_client.times import Interval
-from models.assessment import Gap, Missing, Reading
+from models.assessment import Gap, Missing, Reading, Value
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind, Readings
-from models.features.readers import agreed, measured, nothing_found, partly, start_of
+from models.features.readers import agreed, in_one_order, measured, nothing_found, partly, start_of
 from models.features.searches import vital_signs
 from models.site import Site
 
@@ -38,12 +37,11 @@ _SEARCH: Final = vital_signs(*(name for names in _CONCEPTS.values() for name in 
 
 
 @dataclass(frozen=True, slots=True)
-class ObservationSet:
-    """The readings of one round, the time of its newest and of its oldest reading."""
+class PastSet:
+    """The values of one round and the time of its newest; no values where one of them is missing or unusable."""
 
     anchor: Interval
-    oldest: datetime
-    readings: Readings
+    values: Mapping[str, Value] | None
 
 
 def read_newest(record: PatientRecord, site: Site) -> Readings:
@@ -54,7 +52,7 @@ def read_newest(record: PatientRecord, site: Site) -> Readings:
         return {name: nothing_found(record, _SEARCH.key, note=_note_of(lane)) for name, lane in lanes.items()}
     if record.as_of - anchor.start > NEWEST_WITHIN:
         return {name: _too_old_or_absent(record, lane) for name, lane in lanes.items()}
-    return _set_at(record, site, lanes, anchor).readings
+    return {name: _read_inside(name, lane, anchor, record, site) for name, lane in lanes.items()}
 
 
 def was_meant_for_scoring(record: PatientRecord, site: Site) -> bool:
@@ -63,16 +61,23 @@ def was_meant_for_scoring(record: PatientRecord, site: Site) -> bool:
     return newest is not None and record.as_of - newest.start <= NEWEST_WITHIN
 
 
-def read_series(record: PatientRecord, site: Site, *, since: datetime) -> Iterator[ObservationSet]:
-    """Read the observation sets back to a time, newest first; a set begins before the oldest reading of the next."""
-    earliest = since - timedelta(minutes=site.news2_window_minutes)
-    lanes = {name: deque(_back_to(earliest, lane)) for name, lane in _lanes(record, site).items()}
-    while (anchor := _newest(lanes)) is not None and anchor.start >= since:
-        found = _set_at(record, site, lanes, anchor)
-        yield found
-        for lane in lanes.values():
-            while lane and lane[0].at is not None and lane[0].at.start >= found.oldest:
-                lane.popleft()
+def read_series(record: PatientRecord, site: Site, *, since: datetime) -> Iterator[PastSet]:
+    """Read the observation sets back to a time, newest first; a set begins before the oldest reading of the next.
+
+    Values only: the sources, notes and reasons of a day's sets cost more than all the rest of an assessment.
+    """
+    window = timedelta(minutes=site.news2_window_minutes)
+    lanes = {name: _rounds(record, _codes(name, site), earliest=since - window) for name in _CONCEPTS}
+    while newest := {name: rounds[-1] for name, rounds in lanes.items() if rounds}:
+        anchor = max((at for at, _ in newest.values()), key=_start)
+        if anchor.start < since:
+            return
+        inside = {name: each for name, each in newest.items() if each[0].start >= anchor.start - window}
+        yield PastSet(anchor, _values(inside, site) if len(inside) == len(lanes) else None)
+        oldest = min(at.start for at, _ in inside.values())
+        for rounds in lanes.values():
+            while rounds and rounds[-1][0].start >= oldest:
+                rounds.pop()
 
 
 def _of_the_set(feature: Feature) -> Feature:
@@ -129,14 +134,6 @@ def _lanes(record: PatientRecord, site: Site) -> Mapping[str, _Lane]:
     return {name: _Lane(record.observations(_codes(name, site))) for name in _CONCEPTS}
 
 
-def _back_to(earliest: datetime, lane: Iterable[Observation]) -> Iterator[Observation]:
-    """Give the results back to a time, and one before it: it says that there was something, only too old."""
-    for observation in lane:
-        yield observation
-        if observation.at is not None and observation.at.start < earliest and _is_placed(observation.at):
-            return
-
-
 def _codes(name: str, site: Site) -> CodeSet:
     own = site.consciousness_codes if name == "consciousness" else frozenset()
     return _joined(name, own, with_snomed=site.snomed)
@@ -161,18 +158,46 @@ def _newest(lanes: Lanes) -> Interval | None:
     return max((at for at in newest if at is not None), key=lambda at: at.start, default=None)
 
 
-def _set_at(record: PatientRecord, site: Site, lanes: Lanes, anchor: Interval) -> ObservationSet:
+def _start(at: Interval) -> datetime:
+    return at.start
+
+
+def _rounds(
+    record: PatientRecord, codes: CodeSet, *, earliest: datetime
+) -> list[tuple[Interval, Sequence[Observation]]]:
+    """Give the results of one sign that have a place in a set, those of one time together, the newest last."""
+    rounds: list[tuple[Interval, Sequence[Observation]]] = []
+    for together in record.observations(codes).by_time():
+        at = together[0].at
+        if at is None or at.start < earliest:
+            break
+        placed = [each for each in together if each.at is not None and _is_placed(each.at)]
+        if placed:
+            rounds.append((placed[0].at or at, placed))
+    rounds.reverse()
+    return rounds
+
+
+def _values(inside: Mapping[str, tuple[Interval, Sequence[Observation]]], site: Site) -> Mapping[str, Value] | None:
+    values: dict[str, Value] = {}
+    for name, (_, together) in inside.items():
+        chosen = _chosen(name, together, site)
+        if isinstance(chosen, Gap):
+            return None
+        values[name] = chosen[0]
+    return values
+
+
+def _read_inside(name: str, lane: Iterable[Observation], anchor: Interval, record: PatientRecord, site: Site) -> Answer:
     earliest = anchor.start - timedelta(minutes=site.news2_window_minutes)
-    readings: dict[str, Answer] = {}
-    oldest = anchor.start
-    for name, lane in lanes.items():
-        used = _newest_inside(lane, earliest, anchor.start)
-        if not used:
-            readings[name] = _too_old_or_absent(record, lane)
-            continue
-        oldest = min(oldest, start_of(used[0]) or oldest)
-        readings[name] = _read(name, used, record, site)
-    return ObservationSet(anchor, oldest, readings)
+    used = _newest_inside(lane, earliest, anchor.start)
+    if not used:
+        return _too_old_or_absent(record, lane)
+    chosen = _chosen(name, used, site)
+    if isinstance(chosen, Gap):
+        return Missing(chosen, used[0].at)
+    value, sources = chosen
+    return Reading(value, sources[0].at, tuple(o.source.reference for o in sources), partly(record, _SEARCH.key))
 
 
 def _newest_inside(lane: Iterable[Observation], earliest: datetime, latest: datetime) -> list[Observation]:
@@ -187,26 +212,26 @@ def _newest_inside(lane: Iterable[Observation], earliest: datetime, latest: date
     return used
 
 
-def _read(name: str, used: list[Observation], record: PatientRecord, site: Site) -> Answer:
+def _chosen(name: str, used: Sequence[Observation], site: Site) -> tuple[Value, Sequence[Observation]] | Gap:
+    """Give the value of one sign from its results of one time, and the results that it is from."""
     if name == "consciousness":
-        return _agreed({_letter(o, site) for o in used}, used, record)
+        return _agreed({_letter(o, site) for o in used}, used)
     if name == "on_oxygen":
-        return _agreed({_is_oxygen(o, site) for o in used}, used, record)
-    answer = agreed(_QUANTITIES[name], sorted(used, key=lambda each: each.source.reference))
+        return _agreed({_is_oxygen(o, site) for o in used}, used)
+    answer = agreed(_QUANTITIES[name], in_one_order(used))
     if isinstance(answer, Gap):
-        return Missing(answer, used[0].at)
+        return answer
     value, chosen = answer
-    return Reading(value, chosen.at, (chosen.source.reference,), partly(record, _SEARCH.key))
+    return value, (chosen,)
 
 
-def _agreed(answers: set[str | bool | Gap], used: list[Observation], record: PatientRecord) -> Answer:
+def _agreed(answers: set[str | bool | Gap], used: Sequence[Observation]) -> tuple[Value, Sequence[Observation]] | Gap:
     values = {answer for answer in answers if not isinstance(answer, Gap)}
     if len(values) > 1:
-        return Missing(Gap.CONTRADICTORY, used[0].at)
+        return Gap.CONTRADICTORY
     if not values:
-        return Missing(next(answer for answer in answers if isinstance(answer, Gap)), used[0].at)
-    sources = tuple(o.source.reference for o in used)
-    return Reading(values.pop(), used[0].at, sources, partly(record, _SEARCH.key))
+        return next(answer for answer in answers if isinstance(answer, Gap))
+    return values.pop(), used
 
 
 def _letter(observation: Observation, site: Site) -> str | Gap:

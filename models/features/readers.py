@@ -59,6 +59,11 @@ def newest_together(
     return nothing_found(record, key, note="a result has no date" if undated else "")
 
 
+def in_one_order(together: Sequence[Observation]) -> Sequence[Observation]:
+    """Give results of the same time in an order that does not depend on the source's."""
+    return sorted(together, key=lambda each: each.source.reference) if len(together) > 1 else together
+
+
 def agreed(feature: Feature, together: Sequence[Observation]) -> tuple[float, Observation] | Gap:
     """Give the one value of results of the same time; usable ones that differ contradict each other."""
     if len(together) == 1:
@@ -91,8 +96,7 @@ def latest_quantity(
         together = newest_together(record, meaning.codes(site), search.key, within)
         if isinstance(together, Missing):
             return together
-        # In an order that does not depend on the source's.
-        answer = agreed(feature, sorted(together, key=lambda each: each.source.reference))
+        answer = agreed(feature, in_one_order(together))
         if isinstance(answer, Gap):
             return Missing(answer, together[0].at)
         value, used = answer
@@ -141,7 +145,7 @@ def mean_of_last_two_outpatient(
             if each.has_value and each.at is not None and not _is_inpatient(record, each)
         )
         for _, group in groupby(outpatient, key=start_of):
-            together = sorted(group, key=lambda each: each.source.reference)
+            together = in_one_order(list(group))
             first = together[0]
             inside = first.at is not None and within.includes(first.at, record.as_of)
             value = _averaged(feature, together) if inside else Gap.TOO_OLD

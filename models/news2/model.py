@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fhir_client.record import PatientRecord
 from fhir_client.times import Interval
-from models.assessment import Input, Missing, Reading
+from models.assessment import Input, Reading
 from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED
 from models.features.feature import Feature, Kind
@@ -85,44 +85,37 @@ def known_points(inputs: Iterable[Input]) -> Known:
 
 def news2_series(record: PatientRecord, site: Site) -> tuple[Total, ...]:
     """Give the totals of the observation sets of the last 24 hours, oldest first."""
-    totals = []
-    for found in read_series(record, site, since=record.as_of - _TREND):
-        values = {name: reading.value for name, reading in found.readings.items() if isinstance(reading, Reading)}
-        complete = not any(isinstance(reading, Missing) for reading in found.readings.values())
-        totals.append(Total(found.anchor, compute(values)["points"] if complete else None))
+    totals = [
+        Total(found.anchor, None if found.values is None else compute(found.values)["points"])
+        for found in read_series(record, site, since=record.as_of - _TREND)
+    ]
     return tuple(reversed(totals))
 
 
 def _part(name: str, values: Mapping[str, Any]) -> int:
     match name:
         case "spo2_percent":
-            return _points(_saturation_rows(values), name, values[name])
+            return _points(_saturation_table(values), name, values[name])
         case "on_oxygen":
             return int(PARAMETERS[name]) if values[name] else 0
         case "consciousness":
             return int(PARAMETERS[name][values[name]])
         case _:
-            return _points(PARAMETERS[name], name, values[name])
+            return _points(name, name, values[name])
 
 
-def _saturation_rows(values: Mapping[str, Any]) -> Sequence[Mapping[str, float]]:
+def _saturation_table(values: Mapping[str, Any]) -> str:
     if values.get("spo2_scale", 1) == 1:
-        name = "spo2_percent_scale_1"
-    else:
-        name = f"spo2_percent_scale_2_on_{'oxygen' if values['on_oxygen'] else 'air'}"
-    rows: Sequence[Mapping[str, float]] = PARAMETERS[name]
-    return rows
-
-
-def _points(rows: Sequence[Mapping[str, float]], name: str, value: float) -> int:
-    shown = _shown(name, value)
-    return int(next(row["points"] for row in rows if shown <= row.get("up_to", float("inf"))))
+        return "spo2_percent_scale_1"
+    return f"spo2_percent_scale_2_on_{'oxygen' if values['on_oxygen'] else 'air'}"
 
 
 @lru_cache(maxsize=4096)  # vital signs repeat, and rounding in decimals costs more than all the rest of a score
-def _shown(name: str, value: float) -> float:
-    """Round a value half up to the digits in which the chart has it."""
-    return float(Decimal(repr(round(value, _FLOAT_DIGITS))).quantize(_STEPS[name], ROUND_HALF_UP))
+def _points(table: str, name: str, value: float) -> int:
+    """Give the points of a value, rounded half up to the digits in which the chart has it."""
+    shown = float(Decimal(repr(round(value, _FLOAT_DIGITS))).quantize(_STEPS[name], ROUND_HALF_UP))
+    rows: Sequence[Mapping[str, float]] = PARAMETERS[table]
+    return int(next(row["points"] for row in rows if shown <= row.get("up_to", float("inf"))))
 
 
 def _band(points: int, highest_part: int) -> str:
