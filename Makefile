@@ -10,7 +10,7 @@ WORKERS ?= auto
 RUN := .venv/run.stamp
 TEST := .venv/test.stamp
 
-.PHONY: help demo test test-browser bench check format lint types imports tests conformance lock clean
+.PHONY: help demo test test-browser bench check format lint types imports tests conformance lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,7 +23,7 @@ help:
 	@echo '  make check           the same without the tests; `make tests` runs only those'
 	@echo '  make test-browser    the sandbox in headless Chromium, screenshots kept'
 	@echo '  make bench           benchmarks, each a ratio against its floor'
-	@echo '  make conformance     docs/conformance.md anew from the tests;  make lock  the lock files from pyproject.toml'
+	@echo '  make conformance     docs/conformance.md anew;  make lock  the lock files anew;  make sbom  their bill of materials'
 
 demo: $(RUN)
 	$(BIN)/chartside demo
@@ -65,6 +65,10 @@ lock:
 	$(LOCK) --extra test --extra postgres --output-file requirements/test.txt
 	$(LOCK) --extra postgres --constraint requirements/test.txt --output-file requirements/postgres.txt
 	$(LOCK) --constraint requirements/test.txt --output-file requirements/run.txt
+
+# What runs in deploy/, as CycloneDX: licences are read from the packages that the test lock installed.
+sbom: $(TEST)
+	$(BIN)/python -m tools.sbom --output build/chartside.cdx.json
 
 clean:
 	rm -rf .venv .chartside .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
