@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cds_hooks.protocol.cards import ClientProfile
 from cds_hooks.web.tables import Table
-from fhir_client.addresses import BadAddress, Base
+from fhir_client.addresses import BadAddress, Base, called
 
 ANONYMOUS = "anonymous"  # the one caller while authentication is off
 SPECIFICATIONS = ("1.0", "2.0", "3.0")
@@ -75,7 +75,7 @@ def origin_of(url: str) -> str | None:
 
 def _client(table: Table) -> Client:
     _refuse_wildcards(table)
-    test_hosts = _origins(table, "test_hosts", schemes=("http", "https"))
+    test_hosts = _test_hosts(table)
     client = Client(
         issuer=_issuer(table),
         profile=ClientProfile(
@@ -152,9 +152,26 @@ def _is_allowed(url: str, test_hosts: frozenset[str]) -> bool:
 
 def _address(table: Table, key: str, test_hosts: frozenset[str]) -> str | None:
     url = table.text(key)
-    if url is not None and not _is_allowed(url, test_hosts):
+    if url is not None and not (_is_allowed(url, test_hosts) and _may_be_called(url)):
         table.fault(key, "must be an https address, or on one of test_hosts")
     return url
+
+
+def _may_be_called(url: str) -> bool:
+    """Tell what calling it would find out: no user info, no odd port, no number for a name (FHIR-72, FHIR-75)."""
+    try:
+        called(url)
+    except BadAddress:
+        return False
+    return True
+
+
+def _test_hosts(table: Table) -> frozenset[str]:
+    hosts = _origins(table, "test_hosts", schemes=("http", "https"))
+    if not all(_is_base(host) for host in hosts if origin_of(host) == host):
+        table.fault("test_hosts", "must be origins that may be called: not below port 1024 but the standard ones")
+        return frozenset()
+    return hosts
 
 
 def _fhir_servers(table: Table, test_hosts: frozenset[str]) -> frozenset[str]:
