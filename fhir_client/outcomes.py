@@ -8,11 +8,9 @@ from fhir_client.elements import Resource, mappings
 from fhir_client.errors import Reason
 
 # FHIR-68: the issue type "transient" and all beneath it in the code system, and the types that servers use like these.
-TRANSIENT: Final = frozenset(
-    {"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"}
-)
+TRANSIENT: Final = frozenset({"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"})
 _DENIED: Final = frozenset({"security", "login", "unknown", "expired", "forbidden", "suppressed"})
-# Not a failure of the request, and yet rows may be missing: some were kept from this user, or some source was not asked.
+# No failure of the request, and yet rows may be missing: some were kept from this user, or a source was not asked.
 _ROWS_MISSING: Final = frozenset({"suppressed", "incomplete"})
 _FAILURES: Final = frozenset({"fatal", "error"})
 
@@ -43,7 +41,7 @@ def effect_of(outcomes: Iterable[Resource]) -> Effect:
 
 
 def reason_of(outcomes: Iterable[Resource]) -> Reason:
-    """Give why there is no answer, or no whole one, as the failing issues have it: denied, for the moment, or neither."""
+    """Give why there is no answer, or no whole one, by the failing issues: denied, for the moment, or neither."""
     codes = [
         issue.get("code")
         for outcome in outcomes

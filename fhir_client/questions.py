@@ -39,7 +39,8 @@ class Limits:
     """How much one answer may be: what lies beyond is not read, and the answer says so (FHIR-4, FHIR-43).
 
     A list of codes or ids longer than `list_characters` is asked in several searches (FHIR-48). `concurrency` counts
-    the requests that one server works on for us at a time.
+    the requests that one server works on for us at a time, `waiting` those that wait for their turn. When all have been
+    under way for `stall_seconds` without one coming to its end, nobody queues up behind them.
     """
 
     pages: int = 20
@@ -48,6 +49,8 @@ class Limits:
     list_characters: int = 2_000
     connect_seconds: float = 2.0
     concurrency: int = 8
+    waiting: int = 256
+    stall_seconds: float = 2.0
 
 
 USUAL = Limits()

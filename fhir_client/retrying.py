@@ -39,15 +39,16 @@ def pause_before(
     deadline: Deadline,
     retries: Retries,
     random: Callable[[], float],
-    now: Callable[[], datetime],
+    sent: str | None = None,
 ) -> float | None:
     """Give the seconds to wait before retry number `attempt` (from 1), None if there is to be none.
 
-    There must be time for the pause and then for an answer that takes as long as the failure took.
+    There must be time for the pause and then for an answer that takes as long as the failure took. `sent` is the Date
+    header of the failure: a date to wait for is read by the clock of the server that named it.
     """
     if attempt > retries.attempts:
         return None
-    asked_for = None if retry_after is None else seconds_of(retry_after, now)
+    asked_for = None if retry_after is None else seconds_of(retry_after, sent)
     if asked_for is None:
         pause = min(retries.first_seconds * 2 ** (attempt - 1), retries.longest_seconds) * (1 - random() / 2)
     else:
@@ -55,18 +56,24 @@ def pause_before(
     return pause if pause <= retries.longest_seconds and pause + took < deadline.remaining else None
 
 
-def seconds_of(retry_after: str, now: Callable[[], datetime]) -> float | None:
-    """Read a Retry-After header, seconds or HTTP-date (RFC 9110 10.2.3); None if it is neither.
+def seconds_of(retry_after: str, sent: str | None = None) -> float | None:
+    """Read a Retry-After header, seconds or HTTP-date (RFC 9110 10.2.3); None if it is neither, or no date says when.
 
-    >>> seconds_of("120", lambda: datetime.now(UTC))
+    >>> seconds_of("120")
     120.0
+    >>> seconds_of("Sat, 01 Jun 2024 12:00:30 GMT", "Sat, 01 Jun 2024 12:00:00 GMT")
+    30.0
     """
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return float(text[:_LONGEST_NUMBER])
+    until, since = _date(text), _date(sent)
+    return None if until is None or since is None else max(0.0, (until - since).total_seconds())
+
+
+def _date(text: str | None) -> datetime | None:
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text or "")
     except ValueError:
         return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now()).total_seconds())
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -1,13 +1,11 @@
 """When a read is asked again, and after how long."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from fhir_client.questions import Deadline
 from fhir_client.retrying import IN_A_CALL, Retries, pause_before, seconds_of
 
-NOW = datetime(2024, 6, 1, 12, 0, 0, tzinfo=UTC)
+SENT = "Sat, 01 Jun 2024 12:00:00 GMT"
 
 
 def a_pause(
@@ -26,7 +24,7 @@ def a_pause(
         deadline=Deadline(remaining, lambda: 0.0),
         retries=retries,
         random=lambda: random,
-        now=lambda: NOW,
+        sent=SENT,
     )
 
 
@@ -50,7 +48,13 @@ def a_pause(
 )
 def test_both_forms_of_the_header_are_read(header: str, seconds: float | None) -> None:
     """[FHIR-64] 429 and 503: obey Retry-After as seconds or HTTP-date."""
-    assert seconds_of(header, lambda: NOW) == seconds
+    assert seconds_of(header, SENT) == seconds
+
+
+def test_a_date_means_nothing_without_the_clock_of_the_server() -> None:
+    assert seconds_of("Sat, 01 Jun 2024 12:00:02 GMT") is None
+    assert seconds_of("Sat, 01 Jun 2024 12:00:02 GMT", "noon") is None
+    assert seconds_of("2") == 2.0
 
 
 def test_what_the_server_asks_for_is_waited_for() -> None:
