@@ -1,6 +1,8 @@
 """A scripted FHIR server on loopback: it says what a test tells it to say, and remembers what it was asked."""
 
 import json
+import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +25,15 @@ class Asked:
     raw: str
     headers: Mapping[str, str]
     form: tuple[tuple[str, str], ...]
+    body: str = ""
 
 
 @dataclass(frozen=True)
 class Says:
-    """What is answered, after `delay` seconds; `pieces` of the body, and with `drips` the headers, `pause` apart."""
+    """What is answered, after `delay` seconds; `pieces` of the body, and with `drips` the headers, `pause` apart.
+
+    With `resets` nothing is: the connection is reset.
+    """
 
     body: Any = None
     status: int = 200
@@ -37,12 +43,19 @@ class Says:
     pieces: int = 1
     pause: float = 0.0
     drips: bool = False
+    resets: bool = False
 
     def encoded(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 Script = Says | Callable[[Asked], Says]
+
+
+def in_turn(*says: Says) -> Callable[[Asked], Says]:
+    """Answer each once, and the last for ever."""
+    left = list(says)
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
 class _Server(ThreadingHTTPServer):
@@ -66,8 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         parts = urlsplit(self.path)
-        form = tuple(parse_qsl(body or parts.query))
-        self._say(self.server.hear(Asked(self.command, parts.path, self.path, dict(self.headers), form)))
+        form = () if body.startswith("{") else tuple(parse_qsl(body or parts.query))
+        self._say(self.server.hear(Asked(self.command, parts.path, self.path, dict(self.headers), form, body)))
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = do_GET  # noqa: N815 - http.server's names
 
@@ -77,7 +90,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _say(self, says: Says) -> None:
         content = says.encoded()
         time.sleep(says.delay)
-        self.send_response(says.status)
+        if says.resets:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+            return
+        if "Date" in says.headers:
+            self.send_response_only(says.status)
+        else:
+            self.send_response(says.status)
         if "Content-Length" not in says.headers:
             self.send_header("Content-Length", str(len(content)))
         if says.media_type is not None:
@@ -114,12 +135,14 @@ class FhirStub:
         return f"{self.origin}/r4"
 
     def on(self, method: str, path: str, script: Script) -> None:
-        """Answer so from now on; the path lies beneath the base."""
-        self._scripts[method, f"/r4/{path}"] = script
+        """Answer so from now on; the path lies beneath the base, and the empty path is the base itself."""
+        self._scripts[method, f"/r4/{path}".rstrip("/")] = script
 
     def paths(self, method: str | None = None) -> list[str]:
         """Give the paths asked for, in order, without the base."""
-        return [asked.path.removeprefix("/r4/") for asked in self.asked if method in (None, asked.method)]
+        return [
+            asked.path.removeprefix("/r4").removeprefix("/") for asked in self.asked if method in (None, asked.method)
+        ]
 
     def close(self) -> None:
         self._http.shutdown()

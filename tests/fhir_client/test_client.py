@@ -4,63 +4,22 @@ import gzip
 import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import pytest
 
-from fhir_client.addresses import Base, Reach
 from fhir_client.answers import Answer
-from fhir_client.client import Connections, FhirClient
-from fhir_client.codes import LOINC, Code
+from fhir_client.client import Connections
 from fhir_client.errors import BadResource, FhirError, NotFound, Reason
-from fhir_client.questions import Continue, Deadline, Find, Limits, Read
+from fhir_client.questions import Continue, Find, Limits, Read
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.search import Search
 from tests.builders import a_bundle
+from tests.fhir_asking import CONDITIONS, HBA1C, PATIENT, TOKEN, a_client, an_observation, found, ids
 from tests.fhir_stub import Asked, FhirStub, Says, a_fhir_server, an_outcome
-
-TOKEN = "canary-token"
-HBA1C = Search("hba1c", "Observation", codes=(Code(LOINC, "4548-4"),), parameters=(("_sort", "-date"),))
-CONDITIONS = Search("conditions", "Condition")
-PATIENT = Search("patient", "Patient")
-
-
-@pytest.fixture
-def server() -> Iterator[FhirStub]:
-    with a_fhir_server() as stub:
-        yield stub
-
-
-@pytest.fixture
-def connections() -> Iterator[Connections]:
-    with Connections() as open_connections:
-        yield open_connections
-
-
-def a_client(
-    connections: Connections, server: FhirStub, *, seconds: float = 5.0, token: str | None = TOKEN
-) -> FhirClient:
-    deadline = Deadline.after(seconds, time.monotonic)
-    reach = Reach(test_hosts=frozenset({server.origin}))
-    return connections.client(
-        Base.parse(server.base), token=token, deadline=deadline, request_id="request-1", reach=reach
-    )
-
-
-def found(client: FhirClient, search: Search = HBA1C, patient_id: str = "p1") -> Answer:
-    return client.ask({"it": Find(search, patient_id)})["it"]
-
-
-def an_observation(id: str, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Observation", "id": id, **more}
-
-
-def ids(answer: Answer) -> list[str]:
-    return [resource["id"] for resource in answer.resources]
-
 
 # Asking
 
