@@ -1,7 +1,6 @@
 """The demonstration as `make demo` starts it, and a browser before it."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,20 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.launching import free_ports
 from tests.browser.chromium import Chromium
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the sandbox's page is; service and sandbox run until the last test is done."""
     command = str(Path(sys.executable).parent / "chartside")
-    ports = ["--port", str(_free_port()), "--ehr-port", str(_free_port())]
+    service, ehr = free_ports(2)
+    ports = ["--port", str(service), "--ehr-port", str(ehr)]
     with subprocess.Popen(
         [command, "demo", *ports],
         cwd=tmp_path_factory.mktemp("demo"),

@@ -127,6 +127,7 @@ def test_a_refused_call_stands_in_place_of_the_cards(page: Page) -> None:
     notice = page.browser.text(".refusal")
     assert "Fake refused the call: 401, Not trusted." in notice
     assert "Its token had expired" in notice
+    assert page.browser.text("#advice-summary") == "No service gave an answer."
     assert page.browser.run("document.querySelectorAll('.card').length") == 0
     assert '"resourceType": "OperationOutcome"' in page.browser.text("#response")
     page.keep("sandbox-refused")

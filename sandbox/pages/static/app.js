@@ -174,28 +174,41 @@ function drawAdvice() {
       : [],
   );
   cards.sort((a, b) => (RANK[a.card.indicator] ?? 3) - (RANK[b.card.indicator] ?? 3));
+  const refused = answers.filter(isRefused);
   // A card that stands there already keeps what was opened, typed or answered in it.
-  replace(at("cards"), refusal(answers), cards.map((entry) => drawnCard(entry)));
+  replace(at("cards"), refusal(answers, refused), cards.map((entry) => drawnCard(entry)));
   replace(at("asked"), answers.map(askedLine));
   const waiting = answers.filter((answer) => answer.isWaiting).length;
-  const said = cards.length === 1 ? "1 card" : `${cards.length} cards`;
   replace(
     at("advice-summary"),
-    answers.length === 0 ? noServices() : waiting ? `Asking ${waiting} of ${answers.length} services…` : `${said} from ${answers.length} services`,
+    answers.length === 0 ? noServices() : waiting ? `Asking ${waiting} of ${answers.length} services…` : summed(cards, answers, refused),
   );
 }
 
+function isRefused({ call }) {
+  return [401, 403].includes(call?.status);
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function summed(cards, answers, refused) {
+  const asked = `${counted(cards.length, "card")} from ${counted(answers.length - refused.length, "service")}`;
+  if (!refused.length) return asked;
+  return refused.length === answers.length ? "No service gave an answer." : `${asked}, ${refused.length} refused the call`;
+}
+
 // Who is refused has been told nothing: that must not look like nothing to say.
-function refusal(answers) {
-  const refused = answers.filter(({ call }) => call && [401, 403].includes(call.status));
+function refusal(answers, refused) {
   if (!refused.length) return null;
   const [first] = refused;
-  const who = refused.length === 1 ? first.service.title : `${refused.length} of ${answers.length} services`;
+  const who = refused.length === 1 ? first.service.title : `${refused.length} of ${counted(answers.length, "service")}`;
   return element(
     "section",
     { class: "refusal", role: "status" },
     element("h3", {}, "No decision support"),
-    element("p", {}, `${who} refused the call: ${first.call.status}, ${issueOf(first.call.response)}.`),
+    element("p", {}, `${who} refused the call: ${first.call.status}, ${issueOf(first.call.response).replace(/\.$/, "")}.`),
     element("p", { class: "muted small" }, "A refused call says nothing about the patient. ", whyRefused(first.call)),
   );
 }
