@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from cds_hooks.journal.commands import add_journal
+
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `chartside calculate` starts without Flask
     from cds_hooks.catalogue import Catalogue
     from cds_hooks.policy import Policy
@@ -29,16 +31,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check = subparsers.add_parser("check", help="make every start-up check without starting; name all that is wrong")
     check.set_defaults(run=_reporting(_check))
     _add_invoke(subparsers)
-    _add_journal(subparsers)
-
-
-def _add_journal(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    journal = subparsers.add_parser("journal", help="read the journal, for auditors: it names patients")
-    show = journal.add_subparsers(metavar="COMMAND", required=True).add_parser(
-        "show", help="print the newest calls with their cards and feedback, one JSON object a line"
-    )
-    show.add_argument("--limit", default=20, type=_whole(1_000_000), help="how many calls (default: %(default)s)")
-    show.set_defaults(run=_reporting(_show_journal))
+    add_journal(subparsers, database_url=_database_url, reporting=_reporting, instant=_instant)
 
 
 def _add_serve(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,6 +50,12 @@ def _add_invoke(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     invoke.add_argument("--as-of", metavar="TIME", type=_instant, help="assess as of this moment (RFC 3339)")
     invoke.add_argument("--released", action="store_true", help="show only what the release state lets users see")
     invoke.set_defaults(run=_reporting(_invoke))
+
+
+def _database_url() -> str:
+    from cds_hooks.web.settings import Settings
+
+    return Settings.from_environment(os.environ).database_url
 
 
 def _whole(highest: int) -> Callable[[str], int]:
@@ -102,44 +101,27 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from cds_hooks.journal.metrics import Metrics
     from cds_hooks.web.server import Server
     from cds_hooks.web.settings import Settings
+    from cds_hooks.web.sharing import Sharing
     from cds_hooks.web.startup import check
     from cds_hooks.web.wsgi import compose
 
     settings = Settings.from_environment(os.environ)
-    edge = compose(check(settings, host=arguments.host))
+    checked = check(settings, host=arguments.host)
+    sharing = Sharing(arguments.workers)
+    edge = compose(checked, metrics=Metrics(sharing.folder), slots=sharing.slots)
     server = Server(
         edge,
         settings,
+        sharing=sharing,
         host=arguments.host,
         port=arguments.port,
         workers=arguments.workers,
         threads=arguments.threads,
     )
     server.run()
-    return 0
-
-
-def _show_journal(arguments: argparse.Namespace) -> int:
-    import orjson
-
-    from cds_hooks.errors import NotRecorded
-    from cds_hooks.journal.audit import Journal
-    from cds_hooks.journal.database import exists, open_database
-    from cds_hooks.journal.reading import newest_calls
-    from cds_hooks.web.settings import Settings
-
-    url = Settings.from_environment(os.environ).database_url
-    journal = Journal(open_database(url))
-    try:
-        for call in newest_calls(journal, limit=arguments.limit) if exists(url) else ():
-            print(orjson.dumps(call).decode())
-    except NotRecorded:
-        print("chartside journal show: the journal cannot be read", file=sys.stderr)
-        return 1
-    finally:
-        journal.close()
     return 0
 
 

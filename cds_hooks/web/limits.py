@@ -34,10 +34,9 @@ class RateLimits:
         clients: Iterable[Client],
         *,
         slots: int = 1,
-        slot: Callable[[], int] = lambda: 0,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make room for so many workers; `slot` tells which of them asks.
+        """Make room for so many workers; each sets `slot` to its own after the fork.
 
         `timer` must be the same for all, as the machine's monotonic clock is.
         """
@@ -47,9 +46,9 @@ class RateLimits:
         self._width = len(self._rates) * _KEPT
         # Anonymous and shared: the workers inherit it, nobody else can open it, and it ends with the last of them.
         self._words = memoryview(mmap.mmap(-1, max(1, slots * self._width) * _WORD)).cast("Q")
-        self._slot = slot
         self._timer = timer
         self._lock = Lock()
+        self.slot = 0
 
     def admit(self, issuer: str) -> None:
         """Count a call of a client's.
@@ -67,7 +66,7 @@ class RateLimits:
             before = self._admitted(place, second - 1)
             if self._admitted(place, second) + before * (1 - (now - second)) >= rate:
                 raise TooMany(retry_after=_RETRY_SECONDS)
-            mine = self._slot() * self._width + place + second % _KEPT
+            mine = self.slot * self._width + place + second % _KEPT
             word = self._words[mine]
             count = word & _COUNT if word >> _COUNT_BITS == second else 0
             self._words[mine] = second << _COUNT_BITS | count + 1

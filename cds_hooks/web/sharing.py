@@ -1,5 +1,6 @@
 """What the workers of one service share: a number each, and a private folder for what they count."""
 
+import atexit
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ class Sharing:
         self.slot = _MASTER
         self.folder = Path(mkdtemp(prefix="chartside-"))
         self._owner = os.getpid()
+        atexit.register(self.close)
         share(self.folder, lambda: str(self.slot))
 
     def free(self, taken: Iterable[int]) -> int | None:

@@ -1,9 +1,20 @@
-"""gunicorn's worker with threads: it refuses in our words, and waits for no caller without end."""
+"""gunicorn's worker with threads: it refuses in our words, waits for no caller without end, and keeps its queue short.
 
+Measured against gunicorn's own gthread worker (docs/operating.md, Backpressure): that one gives each new connection a
+thread at once, which waits five seconds for the first byte, queues without bound, has no thread left for a health check
+while calls are under way, and lets its main loop wait two seconds for a caller who has been answered to hang up.
+"""
+
+import signal
 import threading
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from selectors import EVENT_READ
+from typing import Any, Final
 from uuid import uuid4
 
 from gunicorn.http.errors import (  # type: ignore[import-untyped]  # gunicorn publishes no types
@@ -16,15 +27,28 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]  # gunicorn p
     UnsupportedTransferCoding,
 )
 from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
 
-from cds_hooks.web.problems import body_of, problem_of_status
+from cds_hooks.errors import Overloaded
+from cds_hooks.journal.metrics import Metrics
+from cds_hooks.web.operations import STOPPING
+from cds_hooks.web.problems import Problem, body_of, problem_of, problem_of_status
 from cds_hooks.web.routes import WAITED
 
 # gunicorn waits for a slow body without end, a thread each: a few callers who send nothing would hold up all others.
 # Above the time that 10 MB take within a hospital, and above any CDS client's patience.
-RECEIVE_SECONDS = 10.0
-_NO_MORE_READING = 0  # socket.SHUT_RD: the module itself is for those who open connections
+RECEIVE_SECONDS: Final = 10.0
+# Requests that may wait for each thread. A call takes 3 to 20 ms of our own, so that a full queue is worked off within
+# 0.2 s; and with a slow FHIR server (a second a call) whoever waits longer than eight calls is past every deadline.
+QUEUE_PER_THREAD: Final = 8
+_OPERATIONS_THREADS = 2  # one may hang in a check; see Readiness
+_OPERATIONS_QUEUE = 16
+_OPERATIONS = (b"GET /health/", b"GET /metrics ", b"HEAD /health/")
+_HEAD_BYTES = 2048
+_SWEEP_SECONDS = 0.25
+_LINGER_SECONDS = 2.0
+# Of the socket module, which is for those who open connections.
+_PEEK, _NO_MORE_READING, _NO_MORE_WRITING, _NO_MORE = 2, 0, 1, 2
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
@@ -38,7 +62,11 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
-    """Threads that stop listening to a caller who has not sent a whole request within `receive_seconds`."""
+    """Threads, and a main loop that hands each request to one, to the lane kept free for health checks, or to nobody.
+
+    A connection costs no thread until its caller has said something; what has not arrived whole within
+    `receive_seconds` is not listened to any longer. Health checks and metrics are answered while every thread is busy.
+    """
 
     receive_seconds = RECEIVE_SECONDS
     wsgi: Any
@@ -46,40 +74,99 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start as gunicorn does; no connection is in hand."""
         super().__init__(*args, **kwargs)
+        self.slot = 0  # which of the server's workers this is
+        self.longest_queue = QUEUE_PER_THREAD * self.cfg.threads
+        # At gunicorn's own limit it stops accepting, and nobody is told anything; `accept` makes room instead.
+        self._most_connections = self.worker_connections
+        self.worker_connections += 1
         self._in_hand: dict[Any, float] = {}
+        self._under_way: dict[Any, None] = {}
+        self._apart: dict[Any, None] = {}
+        self._leaving: deque[tuple[float, Any]] = deque()
         self._at_hand = threading.local()
+        self._swept = 0.0
+        self._metrics: Metrics | None = getattr(self.app, "metrics", None)
+
+    def init_process(self) -> None:
+        """Begin; gunicorn's own threads are for calls, two more for health and metrics."""
+        self._operations = ThreadPoolExecutor(_OPERATIONS_THREADS, thread_name_prefix="operations")
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """Listen to signals: those that came since the fork, which the master held back, come now (see `Master`)."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
 
     def load_wsgi(self) -> None:
-        """Load the application, and let it know how long each request has waited."""
+        """Load the application, and let it know how long each request has waited, and whether this worker stops."""
         super().load_wsgi()
         application = self.wsgi
 
         def with_waiting(environ: dict[str, Any], start_response: Any) -> Any:
             environ[WAITED] = self._at_hand.waited
+            environ[STOPPING] = not self.alive
             return application(environ, start_response)
 
         self.wsgi = with_waiting
 
+    def accept(self, listener: Any) -> None:
+        """Take a connection; it waits for its first bytes in the main loop, not on a thread."""
+        try:
+            sock, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # another worker was faster, or the caller has gone
+        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        if self.nr_conns >= self._most_connections and not self._make_room():
+            self._count_turned_away("connections")
+            conn.close()
+            return
+        self.nr_conns += 1
+        conn.data_ready = True  # when it gets a thread: gunicorn's own wait is not wanted
+        if _peeked(conn):
+            self.enqueue_req(conn)
+        else:
+            conn.timeout = time.monotonic() + self.receive_seconds
+            self.pending_conns.append(conn)
+            self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection that has something to say to the threads; its time runs while it waits for one."""
-        self._in_hand[conn] = time.monotonic()
-        super().enqueue_req(conn)
+        head = _peeked(conn)
+        if head.startswith(_OPERATIONS) and _is_all_there(head):
+            if len(self._apart) < _OPERATIONS_QUEUE:
+                self._apart[conn] = None
+                self._submit(self._operations, conn)
+                return
+        elif len(self._in_hand) - len(self._apart) - len(self._under_way) < self.longest_queue:
+            self._submit(self.tpool, conn)
+            return
+        self._turn_away(conn)
 
     def handle(self, conn: Any) -> Any:
         """Read and answer one request."""
         self._at_hand.waited = time.monotonic() - self._in_hand.get(conn, time.monotonic())
+        if conn not in self._apart:
+            self._under_way[conn] = None
         try:
             return super().handle(conn)
         finally:
-            self._in_hand.pop(conn, None)
+            for known in (self._under_way, self._apart, self._in_hand):
+                known.pop(conn, None)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Keep the connection for the next request, or see it off."""
+        if not fs.cancelled() and fs.exception() is None and fs.result():
+            super().finish_request(conn, fs)
+        else:
+            self._see_off(conn)
 
     def notify(self) -> None:
-        """Tell the master that this worker lives; gunicorn does so every second."""
+        """Tell the master that this worker lives; gunicorn does so at every turn of its loop, and once a second."""
         super().notify()
-        latest = time.monotonic() - self.receive_seconds
-        for conn, since in list(self._in_hand.items()):
-            if since < latest:
-                _stop_listening(conn.sock)
+        now = time.monotonic()
+        if now - self._swept >= _SWEEP_SECONDS:
+            self._swept = now
+            self._sweep(now)
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: Exception) -> None:
         """Answer what never reached a route: gunicorn would answer in HTML, and repeat what the caller sent."""
@@ -89,24 +176,121 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         else:
             self.log.warning("Invalid request")
         try:
-            write_nonblock(client, _answer(status))
+            write_nonblock(client, _answer(problem_of_status(status)))
         except OSError:
             self.log.debug("Failed to send error message.")
 
+    def _cap_keepalive(self, deadline: float) -> None:
+        """When the worker stops: give those who have said nothing yet no longer than those who are between calls."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
 
-def _stop_listening(sock: Any) -> None:
-    """Let the reader find the end: an answer under way still goes out."""
+    def _submit(self, threads: ThreadPoolExecutor, conn: Any) -> None:
+        self._in_hand[conn] = time.monotonic()
+        future = threads.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle the longest: its caller can open another, a new caller cannot."""
+        for idle in (self.pending_conns, self.keepalived_conns):
+            if idle:
+                conn = idle.popleft()
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close()
+                return True
+        return False
+
+    def _turn_away(self, conn: Any) -> None:
+        """Say so at once, without reading what was sent."""
+        self._count_turned_away("queue")
+        with suppress(OSError):
+            write_nonblock(conn.sock, _answer(problem_of(Overloaded())))
+        self._see_off(conn)
+
+    def _see_off(self, conn: Any) -> None:
+        """Close a connection when its caller has hung up, or in a while.
+
+        To close it on bytes that nobody has read would reset it, and the caller might never see the answer.
+        """
+        try:
+            conn.sock.settimeout(0)
+            conn.sock.shutdown(_NO_MORE_WRITING)
+            self.poller.register(conn.sock, EVENT_READ, partial(self._let_go_on, conn))
+        except (OSError, ValueError):
+            self._forget(conn)  # it has gone already
+        else:
+            self._leaving.append((time.monotonic() + _LINGER_SECONDS, conn))
+
+    def _let_go_on(self, conn: Any, sock: Any) -> None:
+        """Throw away what somebody who was seen off still sends; close when it ends."""
+        try:
+            if sock.recv(1 << 16):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            """It has gone: that is an end, too."""
+        self.poller.unregister(sock)
+        self._leaving = deque(entry for entry in self._leaving if entry[1] is not conn)
+        self._forget(conn)
+
+    def _forget(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _sweep(self, now: float) -> None:
+        """Stop listening to who is too slow, and talking to who does not listen; say how busy this worker is."""
+        for conn, since in list(self._in_hand.items()):
+            if since < now - self.cfg.timeout:
+                _stop(conn.sock, _NO_MORE)
+            elif since < now - self.receive_seconds:
+                _stop(conn.sock, _NO_MORE_READING)
+        while self._leaving and self._leaving[0][0] < now:
+            _, conn = self._leaving.popleft()
+            self.poller.unregister(conn.sock)
+            self._forget(conn)
+        if self._metrics is not None:
+            in_flight = len(self._under_way) + len(self._apart)
+            self._metrics.busy(in_flight=in_flight, waiting=max(0, len(self._in_hand) - in_flight))
+
+    def _count_turned_away(self, cause: str) -> None:
+        if self._metrics is not None:
+            self._metrics.turned_away(cause)
+
+
+def _peeked(conn: Any) -> bytes:
+    """Give the first bytes of what a connection has to say, and leave them where they are."""
+    if conn.parser is not None and (ahead := conn.parser.unreader.buf.getvalue()):
+        return bytes(ahead[:_HEAD_BYTES])
+    conn.sock.settimeout(0)
     try:
-        sock.shutdown(_NO_MORE_READING)
+        return bytes(conn.sock.recv(_HEAD_BYTES, _PEEK))
+    except OSError:
+        return b""  # nothing yet; or it is broken, which whoever reads it will find
+
+
+def _is_all_there(head: bytes) -> bool:
+    """Tell whether a request has arrived whole and has no body, so that nobody has to wait for more of it."""
+    lines = head.lower()
+    return head.endswith(b"\r\n\r\n") and b"\r\ncontent-length:" not in lines and b"\r\ntransfer-enc" not in lines
+
+
+def _stop(sock: Any, how: int) -> None:
+    """Let the reader find the end (an answer under way still goes out), or the writer, too."""
+    try:
+        sock.shutdown(how)
     except OSError:
         """The caller has already gone."""
 
 
-def _answer(status: HTTPStatus) -> bytes:
+def _answer(problem: Problem) -> bytes:
     correlation = str(uuid4())
-    body = body_of(problem_of_status(status), correlation)
+    body = body_of(problem, correlation)
+    more = "".join(f"{name}: {value}\r\n" for name, value in problem.headers.items())
     head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"X-Request-Id: {correlation}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\n{more}X-Request-Id: {correlation}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("ascii") + body

@@ -15,11 +15,9 @@ EHR = "https://ehr.example/cds"
 OTHER = "https://other.example/cds"
 
 
-def limits(
-    rate: int | None, *, slots: int = 1, slot: Callable[[], int] = lambda: 0, timer: Callable[[], float] | None = None
-) -> RateLimits:
+def limits(rate: int | None, *, slots: int = 1, timer: Callable[[], float] | None = None) -> RateLimits:
     clients = (Client(issuer=OTHER, rate_limit=1000), Client(issuer=EHR, rate_limit=rate))
-    return RateLimits(clients, slots=slots, slot=slot, timer=timer or Stopwatch(seconds=1000, step=0))
+    return RateLimits(clients, slots=slots, timer=timer or Stopwatch(seconds=1000, step=0))
 
 
 def admitted(found: RateLimits, tries: int, issuer: str = EHR) -> int:
@@ -80,20 +78,18 @@ def test_what_is_refused_does_not_count() -> None:
 
 
 def test_workers_share_the_rate() -> None:
-    here = [0]
-    found = limits(10, slots=3, slot=lambda: here[0])
-    for here[0] in (0, 1, 2):
+    found = limits(10, slots=3)
+    for slot in (2, 1, 0):
+        found.slot = slot
         admitted(found, 4)
-    here[0] = 0
     assert admitted(found, 10) == 0
 
 
 def test_a_killed_worker_leaves_no_lock_and_its_calls_stay_counted() -> None:
-    here = [0]
-    found = limits(10, slots=2, slot=lambda: here[0])
+    found = limits(10, slots=2)
     child = os.fork()
     if not child:
-        here[0] = 1
+        found.slot = 1
         admitted(found, 6)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
