@@ -149,13 +149,11 @@ class Transport:
             raise ValueError("a request of ours reads, and its credentials come as a BoundToken")
         if not all(_HEADER.fullmatch(value) for value in headers.values()):
             raise ValueError("a header that would write another")
-        server, target = self._checked(url, token, reach)
+        server, target, authorization = self._checked(url, token, reach)
         content = urlencode(form).encode("ascii") if form else body
-        sent = {"Host": server.origin.partition("//")[2], "Accept-Encoding": "gzip", **headers}
+        sent = {"Host": server.origin.partition("//")[2], "Accept-Encoding": "gzip", **headers, **authorization}
         if form:
             sent["Content-Type"] = _FORM
-        if token is not None:
-            sent |= token.header(url) or {}
         meter = Meter(deadline, _HEAD_BYTES)
         try:
             meter.seconds()  # after the deadline nothing is sent, nor looked up
@@ -184,8 +182,8 @@ class Transport:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _checked(self, url: str, token: BoundToken | None, reach: Reach) -> tuple[Base, str]:
-        """Give server and target of a URL that may be called.
+    def _checked(self, url: str, token: BoundToken | None, reach: Reach) -> tuple[Base, str, Mapping[str, str]]:
+        """Give server and target of a URL that may be called, and the header with the token.
 
         Raises:
             AddressRefused: it may not, or not with this token.
@@ -196,9 +194,10 @@ class Transport:
             raise self._refused("", "malformed") from None
         if server.scheme != "https" and not reach.is_test_host(server):
             raise self._refused(server.host, "plain http")
-        if token is not None and token.header(url) is None:
+        authorization = {} if token is None else token.header(url)
+        if authorization is None:
             raise self._refused(server.host, "token of another server")
-        return server, quote(target, safe=_AS_IT_STANDS)
+        return server, quote(target, safe=_AS_IT_STANDS), authorization
 
     def _refused(self, host: str, why: str) -> AddressRefused:
         if self._on_refused is not None:
