@@ -11,6 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_hooks.catalogue import Catalogue, CatalogueError
 from cds_hooks.journal.database import is_known, open_database
+from cds_hooks.web.clients import Client
+from cds_hooks.web.key_sets import read_key_file
+from cds_hooks.web.public_keys import KeysUnavailable, usable_keys
 from cds_hooks.web.settings import PREFIX, Settings
 
 
@@ -41,10 +44,25 @@ def check(settings: Settings, *, host: str | None = None, catalogue: Catalogue |
     found = catalogue or _services(faults)
     if found is not None:
         faults.extend(_strange_names(settings, found))
+    for place, client in enumerate(settings.clients):
+        faults.extend(key_faults(client, f"{PREFIX}CLIENTS: client[{place}]"))
     faults.extend(_journal_faults(settings.database_url))
     if faults or found is None:
         raise CannotStart(tuple(faults))
     return Checked(settings, found)
+
+
+def key_faults(client: Client, place: str) -> tuple[str, ...]:
+    """Name what is wrong with a client's key file; nothing is fetched."""
+    if client.jwks_file is None:
+        return ()
+    try:
+        keys = usable_keys(read_key_file(client))
+    except KeysUnavailable as error:
+        return (f"{place}: jwks_file: {error}",)
+    if not any(key.algorithms & set(client.algorithms) for key in keys.values()):
+        return (f"{place}: jwks_file: holds no public key that may be used with the client's algorithms",)
+    return ()
 
 
 def _services(faults: list[str]) -> Catalogue | None:
