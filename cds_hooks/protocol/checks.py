@@ -59,6 +59,8 @@ def check_markdown(text: str) -> None:
 
 
 def _check_unicode(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -139,23 +141,24 @@ def json_copy(value: Any, *, drop_empty: bool, depth: int = 0) -> Any:
     """
     if depth > _DEEPEST:
         raise ImpossibleMessage("a message is nested too deeply")
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # most of a resource
+        _check_unicode(value)
+        return value
+    if isinstance(value, (dict, Mapping)):  # dict first: to ask for a Mapping takes ten times as long
         return _object_copy(value, drop_empty=drop_empty, depth=depth)
     if isinstance(value, (list, tuple)):
         copies = [None if item is None else json_copy(item, drop_empty=drop_empty, depth=depth + 1) for item in value]
         return [copy for copy in copies if copy is None or not _is_empty(copy, drop_empty=drop_empty)]
     if isinstance(value, Decimal):  # fhir.resources gives decimals as these
         value = int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
-    _check_scalar(value)
+    _check_number(value)
     return value
 
 
-def _check_scalar(value: Any) -> None:
-    if isinstance(value, str):
-        _check_unicode(value)
-    elif not isinstance(value, (bool, int, float)):
+def _check_number(value: Any) -> None:
+    if not isinstance(value, (bool, int, float)):
         raise ImpossibleMessage("a value is none of JSON's")
-    elif not math.isfinite(value) or abs(value) >= _LARGEST:
+    if not math.isfinite(value) or abs(value) >= _LARGEST:
         raise ImpossibleMessage("a number is not finite, or larger than clients read")
 
 
@@ -171,7 +174,8 @@ def _object_copy(value: Mapping[Any, Any], *, drop_empty: bool, depth: int) -> d
 
 
 def _is_empty(value: Any, *, drop_empty: bool) -> bool:
-    empty = value is None or value in ("", [], {})
-    if empty and not drop_empty:
+    if value or not (value is None or value in ("", [], {})):  # zero and false are values
+        return False
+    if not drop_empty:
         raise ImpossibleMessage("a member has no value")
-    return empty
+    return True
