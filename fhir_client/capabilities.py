@@ -117,11 +117,12 @@ class Library:
             BadResource: the server has said that it speaks a FHIR version that we do not know.
         """
         known = self._entry(base)
+        capabilities, refused = known.capabilities, known.refused
         if self._clock() >= known.until and self._may_learn(known):
             Thread(target=self._learn, args=(known, fetch), name="fhir-metadata", daemon=True).start()
-        if known.refused is not None:
-            raise BadResource(known.refused)
-        return known.capabilities
+        if refused is not None:
+            raise BadResource(refused)
+        return capabilities
 
     def _entry(self, base: str) -> _Known:
         with self._lock:

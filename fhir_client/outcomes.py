@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from fhir_client.elements import Resource, mappings
+from fhir_client.elements import Resource, mappings, text_of
 from fhir_client.errors import Reason
 
 # FHIR-68: the issue type "transient" and all beneath it in the code system, and the types that servers use like these.
@@ -29,27 +29,27 @@ def effect_of(outcomes: Iterable[Resource]) -> Effect:
     One that only warns leaves the answer complete: servers warn beside every full answer, and say so of an empty one
     ("returns no results"). One that reports an error, or says that something was left out, does not.
     """
-    effect = Effect.NONE
-    for outcome in outcomes:
-        for issue in mappings(outcome.get("issue")):
-            severity = issue.get("severity")
-            if severity in _FAILURES or issue.get("code") in _ROWS_MISSING:
-                return Effect.INCOMPLETE
-            if severity == "warning":
-                effect = Effect.REMARK
-    return effect
+    issues = _issues(outcomes)
+    if any(_is_failure(*issue) for issue in issues):
+        return Effect.INCOMPLETE
+    return Effect.REMARK if any(severity == "warning" for severity, _ in issues) else Effect.NONE
 
 
 def reason_of(outcomes: Iterable[Resource]) -> Reason:
     """Give why there is no answer, or no whole one, by the failing issues: denied, for the moment, or neither."""
-    codes = [
-        issue.get("code")
+    codes = {code for severity, code in _issues(outcomes) if _is_failure(severity, code)}
+    if codes and codes <= _DENIED:
+        return Reason.DENIED
+    return Reason.BUSY if codes and codes <= TRANSIENT else Reason.OUTCOME
+
+
+def _issues(outcomes: Iterable[Resource]) -> list[tuple[str | None, str | None]]:
+    return [
+        (text_of(issue.get("severity")), text_of(issue.get("code")))
         for outcome in outcomes
         for issue in mappings(outcome.get("issue"))
-        if issue.get("severity") in _FAILURES or issue.get("code") in _ROWS_MISSING
     ]
-    if codes and all(code in _DENIED for code in codes):
-        return Reason.DENIED
-    if codes and all(code in TRANSIENT for code in codes):
-        return Reason.BUSY
-    return Reason.OUTCOME
+
+
+def _is_failure(severity: str | None, code: str | None) -> bool:
+    return severity in _FAILURES or code in _ROWS_MISSING
