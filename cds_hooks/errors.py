@@ -135,6 +135,7 @@ class JournalTrouble(StrEnum):
     READ_ONLY = "the journal is read-only"
     LOCKED = "another process holds the journal"
     UNREACHABLE = "the journal's database cannot be reached"
+    OUTDATED = "the journal is not in the shape of this version: chartside journal migrate"
     OTHER = "the journal's database failed"
 
 

@@ -1,8 +1,8 @@
 """The audit: one entry for each call before it is answered, for each that was refused, for each address not called."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, insert
 from cds_hooks.errors import Fault, JournalTrouble, NotRecorded
 from cds_hooks.invocation import Invocation
 from cds_hooks.journal.connections import Readers
-from cds_hooks.journal.database import is_current, migrate
+from cds_hooks.journal.database import is_current, migrate, see_one_moment
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.ledger import Book, Kind, digest_of
 from cds_hooks.journal.rationing import Rations
@@ -71,9 +71,9 @@ class Journal:
             row["number"] = number
             for card in made:
                 card["invocation"] = number
-            self._invocations.add(book.connection, row)
-            if made:
-                self._cards.add_all(book.connection, made)
+            self._invocations.add(book.driver, row)
+            for card in made:
+                self._cards.add(book.driver, card)
             book.enter(Kind.CALL, digest_of(row, made))
 
         self.write(write)
@@ -152,8 +152,18 @@ class Journal:
         Raises:
             NotRecorded: the journal cannot be read.
         """
+        return self._readers.read(work)
+
+    @contextmanager
+    def read_steadily(self) -> Iterator[Connection]:
+        """Read for as long as it takes, all from the journal as it is at the first question.
+
+        Raises:
+            NotRecorded: the journal cannot be read.
+        """
         with self._readers.reading() as connection:
-            return work(connection)
+            see_one_moment(connection)
+            yield connection
 
     def close(self) -> None:
         """Close what is still held; how many refused addresses were only counted is written down before."""
@@ -186,7 +196,7 @@ os.register_at_fork(after_in_child=_start_in_child)
 
 def _add(book: Book, add: Insert, kind: Kind, row: Mapping[str, Any]) -> None:
     stored = add.stored({**row, "id": book.next_number})
-    add.add(book.connection, stored)
+    add.add(book.driver, stored)
     book.enter(kind, digest_of(stored))
 
 

@@ -1,8 +1,9 @@
 """Connections that read: one a thread, for opening one costs more than the reading itself."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine
@@ -11,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_hooks.errors import NotRecorded
 from cds_hooks.journal.database import READING, file_of
 from cds_hooks.journal.troubles import is_broken, trouble_of
+
+_T = TypeVar("_T")
 
 
 class Readers:
@@ -21,6 +24,21 @@ class Readers:
         self._engine = engine
         self._held = threading.local()
         self._open: WeakSet[Connection] = WeakSet()
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Read; once more on a new connection if the server was restarted.
+
+        Raises:
+            NotRecorded: the journal cannot be read.
+        """
+        try:
+            with self.reading() as connection:
+                return work(connection)
+        except NotRecorded as error:
+            if error.__cause__ is None or not is_broken(error.__cause__):
+                raise
+        with self.reading() as connection:
+            return work(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -48,15 +66,9 @@ class Readers:
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._held, "connection", None)
         if connection is not None and self._held.file == file_of(self._engine):
-            try:
-                connection.begin()
-            except SQLAlchemyError as error:
-                if not is_broken(error):
-                    raise
-            else:
-                return connection
-        # None yet, or its file is gone or another, or the server was restarted.
-        self._let_go()
+            connection.begin()
+            return connection
+        self._let_go()  # none yet, or its file is gone, or another
         connection = self._engine.connect()
         connection.info[READING] = True
         self._held.connection, self._held.file = connection, file_of(self._engine)

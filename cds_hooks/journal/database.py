@@ -73,17 +73,40 @@ def open_database(url: str) -> Engine:
 
 def begin_writing(connection: Connection, *, is_durable: bool = True) -> None:
     """Begin a transaction in which nobody else writes; durable: on disk once it is committed."""
+    driver = driver_of(connection)
     if connection.dialect.name == "sqlite":
         if connection.info.get(_FULL) is not is_durable:
-            database: Any = connection.connection.dbapi_connection
-            database.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
+            driver.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
             connection.info[_FULL] = is_durable
-        connection.begin()
+        driver.execute("BEGIN IMMEDIATE")
         return
-    connection.begin()
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING_LOCK})")
+    driver.execute(f"SELECT pg_advisory_xact_lock({_WRITING_LOCK})")
     if not is_durable:
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+        driver.execute("SET LOCAL synchronous_commit = off")
+
+
+def commit(connection: Connection) -> None:
+    """End what `begin_writing` began."""
+    if connection.in_transaction():  # SQLAlchemy has joined in, and must know that it is over
+        connection.commit()
+    else:
+        driver_of(connection).commit()
+
+
+def rollback(connection: Connection) -> None:
+    """Undo what was done since `begin_writing`."""
+    if connection.in_transaction():
+        connection.rollback()
+    else:
+        driver_of(connection).rollback()
+
+
+def driver_of(connection: Connection) -> Any:
+    """Give the driver's own connection: a statement costs SQLAlchemy several times what it costs SQLite.
+
+    Both drivers have `execute`, with a cursor as its answer, and the errors of the DB-API.
+    """
+    return connection.connection.dbapi_connection
 
 
 def without_limits(connection: Connection) -> None:
@@ -91,6 +114,13 @@ def without_limits(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         for name in _POSTGRESQL_LIMITS:
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+
+
+def see_one_moment(connection: Connection) -> None:
+    """Let a transaction that just began see the same journal to its end; SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        without_limits(connection)
 
 
 def turns_at(engine: Engine) -> Turns | None:
@@ -213,5 +243,6 @@ def _make_private(engine: Engine) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE: a transaction that reads first and writes later fails at once, without waiting, if another wrote
     # in between (SQLITE_BUSY_SNAPSHOT).
-    database: Any = connection.connection.dbapi_connection
-    database.execute("BEGIN" if READING in connection.info else "BEGIN IMMEDIATE")
+    driver = driver_of(connection)
+    if not driver.in_transaction:  # else `begin_writing` has begun it
+        driver.execute("BEGIN" if READING in connection.info else "BEGIN IMMEDIATE")

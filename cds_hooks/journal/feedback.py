@@ -205,7 +205,7 @@ def _unclaimed(entry: CardFeedback, service: str, caller: Caller, cause: str) ->
 def _add_once(book: Book, add: Insert, kind: Kind, row: Mapping[str, Any]) -> bool:
     """Add a row unless one with its digest is there, and tell whether it was new."""
     stored = add.stored({**row, "id": book.next_number})
-    if not add.add(book.connection, stored):
+    if not add.add(book.driver, stored):
         return False
     book.enter(kind, digest_of(stored))
     return True

@@ -1,11 +1,11 @@
 """An insert compiled once: in every call, SQLAlchemy's building of a statement would cost more than SQLite's work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Connection, Dialect, Table
+from sqlalchemy import JSON, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_hooks.journal.tables import Instant
@@ -49,17 +49,14 @@ class Insert:
                 stored[name] = value.replace(_NUL, _REPLACEMENT)
         return stored
 
-    def add(self, connection: Connection, stored: Mapping[str, Any]) -> bool:
-        """Add one row as `stored` gave it, and tell whether it was new."""
-        return connection.exec_driver_sql(self._sql, self._parameters(stored)).rowcount == 1
-
-    def add_all(self, connection: Connection, stored: Sequence[Mapping[str, Any]]) -> None:
-        """Add several rows."""
-        connection.exec_driver_sql(self._sql, [self._parameters(row) for row in stored])
+    def add(self, driver: Any, stored: Mapping[str, Any]) -> bool:
+        """Add one row as `stored` gave it, by the driver's own connection, and tell whether it was new."""
+        return bool(driver.execute(self._sql, self._parameters(stored)).rowcount == 1)
 
     def _parameters(self, row: Mapping[str, Any]) -> Any:
-        values = ((name, row[name] if turn is None else turn(row[name])) for name, turn in self._processors)
-        return tuple(value for _, value in values) if self._is_positional else dict(values)
+        if self._is_positional:
+            return [row[name] if turn is None else turn(row[name]) for name, turn in self._processors]
+        return {name: row[name] if turn is None else turn(row[name]) for name, turn in self._processors}
 
 
 def _processor(kind: Any, dialect: Dialect) -> Any:

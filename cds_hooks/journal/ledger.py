@@ -7,8 +7,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, Table
 
+from cds_hooks.journal.database import driver_of
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.tables import blocked, erasures, feedback, invocations, ledger, refusals, unclaimed_feedback
 
@@ -39,6 +40,9 @@ TABLES: Final[Mapping[Kind, Table]] = {
 }
 
 
+KEYS: Final[Mapping[Kind, str]] = {kind: "number" if kind is Kind.CALL else "id" for kind in Kind}
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The end of the ledger: whoever keeps it elsewhere can prove later that nothing before it was changed."""
@@ -50,19 +54,30 @@ class Head:
         """Write it as `verify` prints and expects it."""
         return f"{self.number}:{self.hash}"
 
+    @classmethod
+    def parse(cls, text: str) -> "Head | None":
+        """Read what `verify` printed; None if it is nothing of the kind."""
+        number, _, digest = text.partition(":")
+        is_one = number.isascii() and number.isdigit() and len(digest) == len(BEGINNING)
+        return cls(int(number), digest.lower()) if is_one else None
+
 
 def digest_of(row: Mapping[str, Any], cards: Sequence[Mapping[str, Any]] = ()) -> str:
     """Give the digest of a row as it is stored, with JSON as its text and times in UTC; a call's covers its cards.
 
     Absent values are left out: a column that a later version adds changes no digest of an earlier row.
     """
-    content = [_present(row), *map(_present, cards)]
+    content = [_present(row), *sorted(map(_present, cards), key=_uuid)]
     return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def hash_of(previous: str, number: int, kind: str, row: int, digest: str) -> str:
     """Give the hash of an entry."""
     return sha256(f"{previous}\n{number}\n{kind}\n{row}\n{digest}".encode()).hexdigest()
+
+
+def _uuid(card: Mapping[str, Any]) -> str:
+    return str(card["uuid"])
 
 
 def _present(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -72,11 +87,12 @@ def _present(row: Mapping[str, Any]) -> Mapping[str, Any]:
 class Book:
     """The ledger within one open transaction that writes; it is looked up when the first entry is made."""
 
-    __slots__ = ("_add", "_head", "connection")
+    __slots__ = ("_add", "_head", "connection", "driver")
 
     def __init__(self, connection: Connection, add: Insert) -> None:
         """Take a connection on which nobody else can write until the transaction ends: see `begin_writing`."""
         self.connection = connection
+        self.driver = driver_of(connection)
         self._add = add
         self._head: Head | None = None
 
@@ -84,7 +100,7 @@ class Book:
     def head(self) -> Head:
         """Give the end of the ledger, with what this transaction has added."""
         if self._head is None:
-            self._head = head_of(self.connection)
+            self._head = head_of(self.driver)
         return self._head
 
     @property
@@ -102,23 +118,20 @@ class Book:
         number = self.next_number
         row = number if row is None else row
         link = hash_of(self.head.hash, number, kind, row, digest)
-        self._add.add(
-            self.connection, {"number": number, "kind": kind.value, "row": row, "digest": digest, "hash": link}
-        )
+        self._add.add(self.driver, {"number": number, "kind": kind.value, "row": row, "digest": digest, "hash": link})
         self._head = Head(number, link)
         return number
 
 
-def head_of(connection: Connection) -> Head:
+def head_of(driver: Any) -> Head:
     """Give the end of the ledger."""
-    row = connection.exec_driver_sql(_HEAD).first()
-    return Head(0, BEGINNING) if row is None else Head(row.number, row.hash)
+    row = driver.execute(_HEAD).fetchone()
+    return Head(0, BEGINNING) if row is None else Head(*row)
 
 
-def has(connection: Connection, head: Head) -> bool:
+def has(driver: Any, head: Head) -> bool:
     """Tell whether an entry is in the ledger."""
-    found = connection.execute(select(ledger.c.hash).where(ledger.c.number == head.number)).scalar()
-    return bool(found == head.hash)
+    return bool(driver.execute(f"SELECT hash FROM ledger WHERE number = {head.number:d}").fetchone() == (head.hash,))  # noqa: S608
 
 
 def add_to(engine: Engine) -> Insert:

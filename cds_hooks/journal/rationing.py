@@ -44,8 +44,5 @@ class Rations:
     def rest(self) -> tuple[tuple[str, datetime, int], ...]:
         """Give, and forget, how many of each issuer were left out and are in no row yet, with the time of the last."""
         with self._guard:
-            rest = tuple(
-                (issuer, each.latest, each.left_out) for issuer, each in self._windows.items() if each.left_out
-            )
-            self._windows.clear()
-            return rest
+            windows, self._windows = self._windows, {}
+        return tuple((issuer, each.latest, each.left_out) for issuer, each in windows.items() if each.left_out)

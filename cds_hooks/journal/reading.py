@@ -1,33 +1,75 @@
-"""Reads the journal back for those who audit it: calls with their cards, and what became of each."""
+"""Reads the journal back for those who audit it: what we told whom about a patient, why, and what became of it."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.feedback import feedback_of
-from cds_hooks.journal.tables import cards, invocations
+from cds_hooks.journal.ledger import Kind
+from cds_hooks.journal.stored import rows_of
+from cds_hooks.journal.tables import blocked, cards, feedback, invocations, refusals
 
 
-def newest_calls(journal: Journal, *, limit: int) -> Iterator[dict[str, Any]]:
-    """Give the newest calls, newest first, each with its cards and their feedback."""
-    query = select(invocations).order_by(invocations.c.number.desc()).limit(limit)
-    for call in journal.read(lambda connection: connection.execute(query).mappings().all()):
-        row = {str(name): value for name, value in call.items()}  # SQLAlchemy's names are not plain texts
-        number = row.pop("number")
-        yield {**row, "cards": _cards_of(journal, number)}
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which calls an auditor asks for: all that meet every condition given."""
+
+    patient: str | None = None
+    issuer: str | None = None
+    card: str | None = None
+    correlation: str | None = None
+    since: datetime | None = None
+
+    @property
+    def calls(self) -> Select[Any]:
+        """Give the query, newest first."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.patient is not None:
+            conditions.append(invocations.c.patient == self.patient)
+        if self.issuer is not None:
+            conditions.append(invocations.c.issuer == self.issuer)
+        if self.card is not None:
+            conditions.append(invocations.c.number.in_(select(cards.c.invocation).where(cards.c.uuid == self.card)))
+        if self.correlation is not None:
+            of_feedback = select(cards.c.invocation).join(feedback, feedback.c.card == cards.c.uuid)
+            sent = of_feedback.where(feedback.c.correlation == self.correlation)
+            conditions.append(or_(invocations.c.correlation == self.correlation, invocations.c.number.in_(sent)))
+        if self.since is not None:
+            conditions.append(invocations.c.at >= self.since)
+        return select(invocations).where(and_(True, *conditions)).order_by(invocations.c.number.desc())  # noqa: FBT003
+
+
+def newest_calls(journal: Journal, *, limit: int, wanted: Wanted | None = None) -> Iterator[dict[str, Any]]:
+    """Give the newest calls that are wanted, newest first, each with its cards and their feedback."""
+    query = (wanted or Wanted()).calls.limit(limit)
+    for row in _rows(journal, query):
+        yield {**row, "cards": _cards_of(journal, row["number"])}
+
+
+def not_answered(journal: Journal, correlation: str) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
+    """Give what else is known of one request: that it was refused, or that an address it named was not called."""
+    for kind, table in ((Kind.REFUSAL, refusals), (Kind.BLOCKED, blocked)):
+        for row in _rows(journal, select(table).where(table.c.correlation == correlation).order_by(table.c.id)):
+            yield kind, row
 
 
 def _cards_of(journal: Journal, number: int) -> list[dict[str, Any]]:
-    # `cards` has no index on the number of its call, which would cost each call a page; an auditor has the time.
-    query = select(cards).where(cards.c.invocation == number)
-    rows = journal.read(lambda connection: connection.execute(query).mappings().all())
+    query = select(cards).where(cards.c.invocation == number).order_by(cards.c.place, cards.c.uuid)
     return [
         {
-            **{str(name): value for name, value in row.items() if name != "invocation"},
+            **{name: value for name, value in row.items() if name not in {"invocation", "place"}},
             "feedback": [asdict(entry) for entry in feedback_of(journal, row["uuid"])],
         }
-        for row in rows
+        for row in _rows(journal, query)
     ]
+
+
+def _rows(journal: Journal, query: Select[Any]) -> list[dict[str, Any]]:
+    def read(connection: Connection) -> list[dict[str, Any]]:
+        return rows_of(connection, query)
+
+    return journal.read(read)

@@ -47,7 +47,7 @@ class Seen:
         def write(book: Book) -> bool:
             if is_due:
                 book.connection.execute(delete(seen_tokens).where(seen_tokens.c.expires < now))
-            if self._add.add(book.connection, row):
+            if self._add.add(book.driver, row):
                 return True
             # Written before, by another; or by this very use, if the connection was lost while it was committed.
             first = select(seen_tokens.c.claim).where(seen_tokens.c.key == key)

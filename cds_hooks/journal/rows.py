@@ -54,21 +54,21 @@ def call_row(
         "duration_ms": duration_ms,
         "stages": dict(stages) or None,
         "outcome": _outcome(invocation),
-        "cards": [card.uuid for card in (*invocation.response.cards, *invocation.held_back)],
     }
 
 
 def card_rows(number: int, invocation: Invocation) -> list[dict[str, Any]]:
     """Give the rows of a call's cards, shown or held back."""
-    shown = [_card_row(number, card, is_shown=True) for card in invocation.response.cards]
-    return shown + [_card_row(number, card, is_shown=False) for card in invocation.held_back]
+    made = [(card, True) for card in invocation.response.cards] + [(card, False) for card in invocation.held_back]
+    return [_card_row(number, place, card, is_shown=shown) for place, (card, shown) in enumerate(made)]
 
 
-def _card_row(number: int, card: Card, *, is_shown: bool) -> dict[str, Any]:
+def _card_row(number: int, place: int, card: Card, *, is_shown: bool) -> dict[str, Any]:
     topic = card.source.topic
     return {
         "uuid": card.uuid,
         "invocation": number,
+        "place": place,
         "indicator": card.indicator.value,
         "summary": card.summary,
         "detail": card.detail,

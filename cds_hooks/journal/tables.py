@@ -77,8 +77,8 @@ ledger = Table(
 )
 
 # One row a call that was answered. `outcome` is the facts of the call: assessments, availability, what was dropped;
-# `stages` is where the time went, in microseconds; `cards` is the uuids of its cards, in order; `token` is the id of the
-# token with which the caller proved who it was.
+# `stages` is where the time went, in microseconds; `token` is the id of the token with which the caller proved who it
+# was.
 invocations = Table(
     "invocations",
     metadata,
@@ -100,23 +100,24 @@ invocations = Table(
     _required("duration_ms", Integer),
     Column("stages", JSON),
     _required("outcome", JSON),
-    Column("cards", JSON),
     Index(None, "patient"),
 )
 
-# One row a card, shown or held back, with what feedback may refer to: uuid and label of each suggestion. Without a
-# rowid SQLite keeps the rows in the order of their uuids; each further index would cost every call a page more.
+# One row a card, shown or held back, with what feedback may refer to: uuid and label of each suggestion; `place` is its
+# place among the cards of its call. Without a rowid SQLite keeps the rows in the order of their uuids, one index less.
 cards = Table(
     "cards",
     metadata,
     Column("uuid", UUID, primary_key=True),
     _required("invocation", NUMBER, ForeignKey("invocations.number")),
+    Column("place", Integer),
     _required("indicator", String(16)),
     _required("summary", Text),
     Column("detail", Text),
     Column("topic", Text),
     _required("shown", Boolean),
     _required("suggestions", JSON),
+    Index(None, "invocation"),
     sqlite_with_rowid=False,
 )
 
@@ -195,8 +196,8 @@ erasures = Table(
     _required("entries", JSON),
 )
 
-# Tokens that were used, until they expire (SEC-18). Not in the ledger: they are gone within minutes. `claim` tells whose
-# use was the first when the answer of the database was lost.
+# Tokens that were used, until they expire (SEC-18). Not in the ledger: they are gone within minutes. `claim` tells
+# whose use was the first when the answer of the database was lost.
 seen_tokens = Table(
     "seen_tokens",
     metadata,

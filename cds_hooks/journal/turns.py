@@ -17,7 +17,7 @@ _FLAGS: Final = MappingProxyType({"first": fcntl.LOCK_EX | fcntl.LOCK_NB, "then"
 
 
 class Turns:
-    """A lock on a file beside the database. It is a courtesy: who does not get it in time goes on, and SQLite decides."""
+    """A lock on a file beside the database; who does not get it in time goes on, and SQLite decides."""
 
     def __init__(self, path: Path, *, wait_seconds: float) -> None:
         """Open the file, which stays empty and stays there: to remove it would give two processes a lock each."""

@@ -11,20 +11,19 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cds_hooks.errors import JournalTrouble, NotRecorded
 from cds_hooks.journal import ledger
-from cds_hooks.journal.database import begin_writing, file_of, turns_at
+from cds_hooks.journal.database import begin_writing, commit, driver_of, file_of, rollback, turns_at
 from cds_hooks.journal.ledger import Book, Head
-from cds_hooks.journal.troubles import is_broken, trouble_of
+from cds_hooks.journal.troubles import is_broken, is_from_a_database, is_of_the_database, trouble_of
 from cds_hooks.journal.turns import Turns
 
 _T = TypeVar("_T")
 
 MOST_TOGETHER: Final = 64  # beyond that a transaction would keep its first callers waiting for the sake of its last
 _TRIES: Final = 2
-_OF_THE_DATABASE: Final = (OperationalError, InterfaceError, InternalError, OSError)
 
 
 class _Work:
@@ -112,11 +111,11 @@ class Writer:
 
     def _fail(self, together: list[_Work], error: Exception) -> None:
         """Let one bad writing fail alone; where the database fails, all do."""
-        if len(together) > 1 and not isinstance(error, _OF_THE_DATABASE):
+        if len(together) > 1 and not is_of_the_database(error):
             for work in together:
                 self._do([work])
             return
-        if isinstance(error, SQLAlchemyError | OSError):
+        if is_of_the_database(error):
             self.trouble = trouble_of(error)
         for work in together:
             work.error, work.is_done = _as_told(error), True
@@ -130,13 +129,13 @@ class Writer:
                 connection = self._held_connection()
                 with self._turn():
                     begin_writing(connection, is_durable=is_durable)
-                    if done is not None and ledger.has(connection, done[0]):
-                        connection.rollback()  # the commit had arrived before the connection was lost
+                    if done is not None and ledger.has(driver_of(connection), done[0]):
+                        rollback(connection)  # the commit had arrived before the connection was lost
                         return done[1]
                     book = Book(connection, self._add)
                     results = [work.run(book) for work in together]
                     done = (book.head, results) if book.is_written else None
-                    connection.commit()
+                    commit(connection)
                     return results
             except BaseException as error:
                 self._undo(error)
@@ -159,9 +158,9 @@ class Writer:
 
     def _undo(self, error: BaseException) -> None:
         """Roll back what failed by itself; after a failure of the database or of this thread, start afresh."""
-        if self._connection is not None and isinstance(error, Exception) and not isinstance(error, _OF_THE_DATABASE):
-            with suppress(SQLAlchemyError):
-                self._connection.rollback()
+        if self._connection is not None and isinstance(error, Exception) and not is_of_the_database(error):
+            with suppress(SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
+                rollback(self._connection)
                 return
         self._let_go()
 
@@ -177,7 +176,7 @@ class Writer:
 
 def _as_told(error: Exception) -> Exception:
     """Give the error that the caller is to see: our own words for the database's, any other as it is."""
-    if not isinstance(error, SQLAlchemyError | OSError):
+    if not is_from_a_database(error):
         return error
     told = NotRecorded(cause=trouble_of(error))
     told.__cause__ = error

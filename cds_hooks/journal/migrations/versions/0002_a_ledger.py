@@ -1,18 +1,18 @@
 """A ledger that chains all that is written down; what else a call's record holds; tokens seen; refused addresses.
 
-Rows of before are entered in the ledger as they are found, and each call gets the list of its cards. Numbers of later
-rows come from the ledger, so it begins where it will not run into those that are there.
+Rows of before are entered in the ledger as they are found. The numbers of later rows come from the ledger, so it begins
+where it will not run into those that are there.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from alembic import op
 
 from cds_hooks.journal.ledger import BEGINNING, digest_of, hash_of
+from cds_hooks.journal.stored import as_stored, rows_of
 from cds_hooks.journal.tables import Instant
 
 revision: str = "0002"
@@ -42,7 +42,6 @@ _INVOCATIONS = sa.table(
     sa.column("encounter", sa.Text),
     sa.column("duration_ms", sa.Integer),
     sa.column("outcome", sa.JSON),
-    sa.column("cards", sa.JSON),
 )
 _CARDS = sa.table(
     "cards",
@@ -115,7 +114,7 @@ def upgrade() -> None:
     for table, column in (
         ("invocations", sa.Column("token", sa.Text())),
         ("invocations", sa.Column("stages", sa.JSON())),
-        ("invocations", sa.Column("cards", sa.JSON())),
+        ("cards", sa.Column("place", sa.Integer())),
         ("cards", sa.Column("detail", sa.Text())),
         ("refusals", sa.Column("token", sa.Text())),
     ):
@@ -129,15 +128,17 @@ def upgrade() -> None:
             ("refusals", "id"),
         ):
             op.alter_column(table, name, type_=sa.BigInteger(), existing_type=sa.Integer(), existing_nullable=False)
+    op.create_index(op.f("ix_cards_invocation"), "cards", ["invocation"], unique=False)
     _enter_all()
 
 
 def downgrade() -> None:
     """Bring the tables back to the revision before; the chain is lost."""
+    op.drop_index(op.f("ix_cards_invocation"), table_name="cards")
     for table, name in (
         ("refusals", "token"),
         ("cards", "detail"),
-        ("invocations", "cards"),
+        ("cards", "place"),
         ("invocations", "stages"),
         ("invocations", "token"),
     ):
@@ -196,7 +197,6 @@ def _enter_all() -> None:
     if not total:
         return
     number, previous = max(1, highest - total + 1), BEGINNING
-    op.create_index("ix_cards_invocation", "cards", ["invocation"])
     for kind, table, key in _CHAINED:
         for batch in _batches(connection, table, key):
             digests = _digests(connection, table, batch)
@@ -206,45 +206,24 @@ def _enter_all() -> None:
                 entries.append({"number": number, "kind": kind, "row": row[key], "digest": digest, "hash": previous})
                 number += 1
             connection.execute(sa.insert(_LEDGER), entries)
-    op.drop_index("ix_cards_invocation", "cards")
 
 
-def _batches(connection: sa.Connection, table: sa.TableClause, key: str) -> Iterator[list[dict[str, Any]]]:
+def _batches(connection: sa.Connection, table: sa.FromClause, key: str) -> Iterator[list[dict[str, Any]]]:
     last = None
     while True:
-        query = sa.select(*_as_stored(table)).order_by(table.c[key]).limit(_BATCH)
-        batch = _rows(connection, query if last is None else query.where(table.c[key] > last))
+        query = sa.select(*as_stored(table)).order_by(table.c[key]).limit(_BATCH)
+        batch = rows_of(connection, query if last is None else query.where(table.c[key] > last))
         if not batch:
             return
         yield batch
         last = batch[-1][key]
 
 
-def _digests(connection: sa.Connection, table: sa.TableClause, batch: list[dict[str, Any]]) -> list[str]:
+def _digests(connection: sa.Connection, table: sa.FromClause, batch: list[dict[str, Any]]) -> list[str]:
     if table is not _INVOCATIONS:
         return [digest_of(row) for row in batch]
     owners = [row["number"] for row in batch]
-    query = sa.select(*_as_stored(_CARDS)).where(_CARDS.c.invocation.in_(owners))
-    found = _rows(connection, query.order_by(_CARDS.c.invocation))
+    query = sa.select(*as_stored(_CARDS)).where(_CARDS.c.invocation.in_(owners))
+    found = rows_of(connection, query.order_by(_CARDS.c.invocation))
     made = {owner: list(rows) for owner, rows in groupby(found, key=lambda row: row["invocation"])}
-    digests = []
-    for row in batch:
-        cards = sorted(made.get(row["number"], []), key=lambda card: str(card["uuid"]))
-        uuids = [card["uuid"] for card in cards]
-        row["cards"] = orjson.dumps(uuids).decode()
-        update = sa.update(_INVOCATIONS).where(_INVOCATIONS.c.number == row["number"])
-        connection.execute(update.values(cards=uuids))
-        digests.append(digest_of(row, cards))
-    return digests
-
-
-def _as_stored(table: sa.TableClause) -> list[Any]:
-    """Give the columns, with JSON as the text that it is kept as."""
-    return [
-        sa.cast(column, sa.Text).label(column.name) if isinstance(column.type, sa.JSON) else column
-        for column in table.columns
-    ]
-
-
-def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+    return [digest_of(row, made.get(row["number"], [])) for row in batch]
