@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a program by itself: nothing imports it
 """Tells a container runtime whether the service beside it is ready: exit status 0, or 1."""
 
 import sys

@@ -17,7 +17,4 @@ GRANT CONNECT ON DATABASE chartside TO chartside_owner, chartside, chartside_aud
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO chartside_owner;
 GRANT USAGE ON SCHEMA public TO chartside, chartside_auditor;
-
-ALTER DEFAULT PRIVILEGES FOR ROLE chartside_owner IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO chartside;
-ALTER DEFAULT PRIVILEGES FOR ROLE chartside_owner IN SCHEMA public GRANT USAGE ON SEQUENCES TO chartside;
-ALTER DEFAULT PRIVILEGES FOR ROLE chartside_owner IN SCHEMA public GRANT SELECT ON TABLES TO chartside_auditor;
+-- What each may do with the tables says grants.sql, after a migration has made them.
