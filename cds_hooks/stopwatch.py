@@ -9,12 +9,13 @@ MICROSECONDS: Final = 1_000_000
 class Stopwatch:
     """Adds up what each stage took. `timer` gives seconds and only goes forward."""
 
-    __slots__ = ("_laps", "_last", "_timer")
+    __slots__ = ("_laps", "_last", "_timer", "started")
 
     def __init__(self, timer: Callable[[], float], *, started: float | None = None) -> None:
         """Start now, or at a moment that has passed."""
         self._timer = timer
-        self._last = timer() if started is None else started
+        self.started = timer() if started is None else started
+        self._last = self.started
         self._laps: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:

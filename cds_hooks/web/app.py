@@ -8,15 +8,22 @@ from functools import lru_cache
 from flask import Flask, Response, abort, request
 
 from cds_hooks.catalogue import Catalogue
+from cds_hooks.errors import NotTrusted
 from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.logs import Log
+from cds_hooks.journal.metrics import Metrics
 from cds_hooks.web import correlation
+from cds_hooks.web.accounts import Accounts
+from cds_hooks.web.callers import Callers, client_at_hand
+from cds_hooks.web.cors import Cors
+from cds_hooks.web.operations import OperationsRoutes
 from cds_hooks.web.pages import Pages
 from cds_hooks.web.problems import body_of, place_of, problem_of
-from cds_hooks.web.routes import JSON, HealthRoutes, HookRoutes
+from cds_hooks.web.routes import JSON, HookRoutes
 from cds_hooks.web.settings import Settings, is_loopback
 from fhir_client.client import Connections
 
+_HOOKS = "/cds-services"
 _PORT = re.compile(r":\d+$")
 
 
@@ -26,6 +33,9 @@ def create_app(
     catalogue: Catalogue,
     journal: Journal,
     connections: Connections,
+    callers: Callers,
+    operations: OperationsRoutes,
+    metrics: Metrics,
     log: Log,
     now: Callable[[], datetime],
     timer: Callable[[], float],
@@ -37,31 +47,32 @@ def create_app(
     app.url_map.merge_slashes = False
     policy = settings.policy
     hooks = HookRoutes(
-        client=settings.anonymous,
+        callers=callers,
+        accounts=Accounts(journal, metrics, log, now),
         catalogue=catalogue,
         policy=policy,
-        journal=journal,
         connections=connections,
-        log=log,
         now=now,
         timer=timer,
         deadline_seconds=settings.deadline_ms / 1000,
     )
-    _add_routes(app, hooks, HealthRoutes(journal), Pages(catalogue, policy, settings.authentication))
+    _add_routes(app, hooks, operations, Pages(catalogue, policy, settings.authentication))
     _answer_errors(app, log)
     app.before_request(correlation.begin)
     if settings.loopback_only:
         app.before_request(_refuse_strangers)
     app.after_request(_finish)
+    app.after_request(_for_browsers(Cors(settings.callers)))
     return app
 
 
-def _add_routes(app: Flask, hooks: HookRoutes, health: HealthRoutes, pages: Pages) -> None:
+def _add_routes(app: Flask, hooks: HookRoutes, operations: OperationsRoutes, pages: Pages) -> None:
     app.add_url_rule("/cds-services", "discovery", hooks.discover, methods=["GET"])
     app.add_url_rule("/cds-services/<service_id>", "call", hooks.call, methods=["POST"])
     app.add_url_rule("/cds-services/<service_id>/feedback", "feedback", hooks.take_feedback, methods=["POST"])
-    app.add_url_rule("/health/live", "live", health.live, methods=["GET"])
-    app.add_url_rule("/health/ready", "ready", health.ready, methods=["GET"])
+    app.add_url_rule("/health/live", "live", operations.live, methods=["GET"])
+    app.add_url_rule("/health/ready", "ready", operations.ready, methods=["GET"])
+    app.add_url_rule("/metrics", "metrics", operations.metrics, methods=["GET"])
     app.add_url_rule("/", "services", pages.services, methods=["GET"])
     app.add_url_rule("/services/<service_id>", "service", pages.service, methods=["GET"])
 
@@ -81,7 +92,7 @@ def _answer_errors(app: Flask, log: Log) -> None:
                 error=type(cause).__qualname__,
                 place=place_of(error),
             )
-        else:
+        elif not isinstance(error, NotTrusted):  # the cause of that has been logged, and the answer tells none
             log.info("refused", correlation=found, status=problem.status, codes=codes)
         return Response(
             body_of(problem, found), status=problem.status, content_type=JSON, headers=dict(problem.headers)
@@ -109,3 +120,17 @@ def _finish(response: Response) -> Response:
     if "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"  # RESP-8, and whatever else nobody said may be kept
     return response
+
+
+def _for_browsers(cors: Cors) -> Callable[[Response], Response]:
+    """Let pages of listed origins read what CDS Hooks answers them; of everything else no page needs to read."""
+
+    def finish(response: Response) -> Response:
+        if request.path.startswith(_HOOKS):
+            if request.method == "OPTIONS":
+                response.headers.update(cors.preflight(dict(request.headers)))
+            else:
+                response.headers.update(cors.headers_for(request.headers.get("Origin"), client_at_hand()))
+        return response
+
+    return finish

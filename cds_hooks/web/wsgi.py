@@ -19,12 +19,21 @@ from cds_hooks.catalogue import Catalogue
 from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.database import open_database
 from cds_hooks.journal.logs import Log
+from cds_hooks.journal.metrics import Metrics
+from cds_hooks.journal.replay import Seen
 from cds_hooks.web.app import create_app
-from cds_hooks.web.settings import PREFIX, Settings
+from cds_hooks.web.authentication import Authenticator, Cause
+from cds_hooks.web.callers import Anybody, Authenticates, Callers
+from cds_hooks.web.correlation import correlation
+from cds_hooks.web.key_sets import KeySets, fetching_by
+from cds_hooks.web.limits import RateLimits
+from cds_hooks.web.operations import OperationsRoutes, Readiness
+from cds_hooks.web.settings import PREFIX, Authentication, Settings
 from cds_hooks.web.startup import CannotStart, Checked, check
 from fhir_client.client import Connections
 from fhir_client.drafting import preload
 from fhir_client.medications import crosswalk
+from fhir_client.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,8 @@ class Edge:
     catalogue: Catalogue
     journal: Journal
     connections: Connections
+    limits: RateLimits
+    metrics: Metrics
     log: Log
 
     def close(self) -> None:
@@ -55,8 +66,10 @@ def application(environ: Mapping[str, str] = os.environ) -> Flask:
     return edge.app
 
 
-def compose(checked: Checked) -> Edge:
+def compose(checked: Checked, *, metrics: Metrics | None = None, slots: int = 1) -> Edge:
     """Put the application together; the journal is brought to its newest shape, and nothing stays open.
+
+    Where several processes will serve, `metrics` count for all of them, and `slots` is how many there may be.
 
     Raises:
         CannotStart: the journal cannot be written.
@@ -68,18 +81,61 @@ def compose(checked: Checked) -> Edge:
         journal.migrate()
     except SQLAlchemyError as error:
         raise CannotStart((f"{PREFIX}DATABASE_URL: the journal cannot be written",)) from error
-    connections = Connections(ca_file=settings.ca_file, https_proxy=settings.https_proxy)
     log = Log(sys.stderr, clock=wall_clock, level=settings.log_level)
+    metrics = metrics or Metrics()
+    transport = Transport(ca_file=settings.ca_file, https_proxy=settings.https_proxy)
+    connections = Connections(transport=transport)
+    limits = RateLimits(settings.callers, slots=slots)
+    callers = Callers(
+        authenticates=_authenticates(settings, journal=journal, transport=transport, metrics=metrics, log=log),
+        limits=limits,
+        metrics=metrics,
+        base_url=settings.base_url,
+        is_discovery_open=settings.discovery == "open",
+    )
+    operations = OperationsRoutes(
+        Readiness({"journal": journal.is_ready}),
+        metrics,
+        metrics_for_all=settings.metrics == "all",
+        trusted_proxies=settings.trusted_proxies,
+    )
     app = create_app(
         settings,
         catalogue=checked.catalogue,
         journal=journal,
         connections=connections,
+        callers=callers,
+        operations=operations,
+        metrics=metrics,
         log=log,
         now=clock_of(settings),
         timer=time.monotonic,
     )
-    return Edge(app, checked.catalogue, journal, connections, log)
+    return Edge(app, checked.catalogue, journal, connections, limits, metrics, log)
+
+
+def _authenticates(
+    settings: Settings, *, journal: Journal, transport: Transport, metrics: Metrics, log: Log
+) -> Authenticates:
+    if settings.authentication is Authentication.OFF:
+        return Anybody(settings.anonymous)
+
+    def refused(cause: Cause, issuer: str | None) -> None:
+        metrics.not_trusted(cause.value)
+        log.info("not trusted", cause=cause.value, issuer=issuer, correlation=correlation())
+
+    def failed(issuer: str) -> None:
+        log.warning("no keys", issuer=issuer)
+
+    return Authenticator(
+        settings.callers,
+        key_sets=KeySets(
+            settings.callers, fetch=fetching_by(transport, time.monotonic), timer=time.monotonic, failed=failed
+        ),
+        seen=Seen(journal),
+        now=wall_clock,
+        refused=refused,
+    )
 
 
 def warm_up() -> None:

@@ -31,7 +31,6 @@ from cds_hooks.errors import (
 from cds_hooks.policy import ReleaseState
 from cds_hooks.protocol.cards import Card, Indicator, Source
 from cds_hooks.protocol.hooks import Hook
-from cds_hooks.web.app import create_app
 from cds_hooks.web.problems import problem_of
 from cds_hooks.web.settings import Authentication, Settings
 from cds_hooks.web.site import SiteFile
@@ -69,16 +68,8 @@ def test_discovery_is_a_list_of_services(edge: AnEdge) -> None:
 
 def test_no_services_is_an_empty_list(tmp_path: Path) -> None:
     """[DISC-3] No services means 200 with `services: []`."""
-    app = create_app(
-        OFF,
-        catalogue=Catalogue(()),
-        journal=None,  # type: ignore[arg-type]
-        connections=None,  # type: ignore[arg-type]
-        log=None,  # type: ignore[arg-type]
-        now=None,  # type: ignore[arg-type]
-        timer=None,  # type: ignore[arg-type]
-    )
-    answer = app.test_client().get("/cds-services")
+    with an_edge(tmp_path, catalogue=Catalogue(())) as edge:
+        answer = edge.http.get("/cds-services")
     assert (answer.status_code, answer.data) == (200, b'{"services":[]}')
 
 
@@ -88,7 +79,7 @@ def test_discovery_is_the_same_for_all_and_cacheable(edge: AnEdge) -> None:
     second = edge.http.get("/cds-services", headers={"User-Agent": "another", "Authorization": "Bearer x"})
     assert first.data == second.data
     assert "max-age" in first.headers["Cache-Control"]
-    assert "Vary" not in first.headers
+    assert first.headers["Vary"] == "Origin"  # for browsers' sake; the body is the same
     again = edge.http.get("/cds-services", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
     assert edge.http.get("/cds-services", headers={"If-None-Match": '"other"'}).status_code == 200

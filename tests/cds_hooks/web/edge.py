@@ -18,9 +18,13 @@ from cds_hooks.catalogue import Catalogue
 from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.database import open_database
 from cds_hooks.journal.logs import Log
+from cds_hooks.journal.metrics import Metrics
 from cds_hooks.journal.tables import metadata
 from cds_hooks.service import Service
 from cds_hooks.web.app import create_app
+from cds_hooks.web.callers import Anybody, Authenticates, Callers
+from cds_hooks.web.limits import RateLimits
+from cds_hooks.web.operations import OperationsRoutes, Readiness
 from cds_hooks.web.settings import Authentication, Settings
 from fhir_client.client import Connections
 from tests.builders import a_bundle, a_patient
@@ -104,6 +108,8 @@ def an_edge(
     settings: Settings | None = None,
     migrated: bool = True,
     timer: Callable[[], float] | None = None,
+    authenticates: Authenticates | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Iterator[AnEdge]:
     """Open the application over a journal in a folder; without services it has one declared for tests.
 
@@ -112,12 +118,22 @@ def an_edge(
     journal = Journal(open_database(f"sqlite:///{folder / 'journal.db'}"))
     if migrated:
         journal.migrate()
-    stream, stopwatch, connections = StringIO(), Stopwatch(), Connections()
+    stream, stopwatch, connections, metrics = StringIO(), Stopwatch(), Connections(), Metrics()
+    settings = settings or Settings(authentication=Authentication.OFF)
     app = create_app(
-        settings or Settings(authentication=Authentication.OFF),
-        catalogue=Catalogue(services or (a_service(),)),
+        settings,
+        catalogue=catalogue or Catalogue(services or (a_service(),)),
         journal=journal,
         connections=connections,
+        callers=Callers(
+            authenticates=authenticates or Anybody(settings.anonymous),
+            limits=RateLimits(settings.callers),
+            metrics=metrics,
+            base_url=settings.base_url,
+            is_discovery_open=settings.discovery == "open",
+        ),
+        operations=OperationsRoutes(Readiness({"journal": journal.is_ready}), metrics),
+        metrics=metrics,
         log=Log(stream, clock=lambda: NOW, strict=True),
         now=lambda: NOW,
         timer=timer or stopwatch,
