@@ -39,7 +39,12 @@ MEDICATIONS_READ = 40  # an order list names few drugs by reference; a longer on
 ORDERS_READ = 40  # and a dispatch few orders
 
 _WORDS = "the data are neither supplied nor obtainable"
-_CODES = {Reason.DENIED: "forbidden", Reason.NO_ANSWER: "transient", Reason.BUSY: "transient"}
+_CODES = {
+    Reason.DENIED: "forbidden",
+    Reason.NO_ANSWER: "transient",
+    Reason.BUSY: "transient",
+    Reason.RESTING: "transient",
+}
 
 
 class Origin(StrEnum):
@@ -93,6 +98,7 @@ def gather(
     answers = {key: _whole(answer, fetched.get(key)) for key, (answer, _) in supplied.items()}
     _check_required(required, answers)
     availability = {key: answer.availability for key, answer in answers.items()}
+    reasons = {key: answer.reason for key, answer in answers.items() if answer.reason is not None}
 
     def access() -> FhirAccess | None:
         return client or connect(request)
@@ -108,12 +114,13 @@ def gather(
             as_of=as_of,
             encounter_id=request.context.encounter_id,
             availability=availability,
+            reasons=reasons,
             drafts=request.context.drafts,
             full_urls={url: name for answer in answers.values() for url, name in answer.full_urls.items()},
         ),
         availability=availability,
         origins={key: _origin(answer, fetched.get(key)) for key, (answer, _) in supplied.items()},
-        reasons={key: answer.reason for key, answer in answers.items() if answer.reason is not None},
+        reasons=reasons,
     )
 
 

@@ -95,6 +95,8 @@ def reason(missing: Missing) -> str:
     """Say why an input has no usable value."""
     if missing.note and missing.gap is Gap.UNREADABLE:
         return plain(missing.note)  # how many of how many says it all
+    if missing.note and missing.gap is Gap.UNAVAILABLE:
+        return f"could not be read: {plain(missing.note)}"
     return f"{missing.gap.value}, {plain(missing.note)}" if missing.note else missing.gap.value
 
 

@@ -12,6 +12,7 @@ from fhir_client import versions
 from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_entry, read_medication
 from fhir_client.elements import Resource, codings, local_reference, mapping
+from fhir_client.errors import Reason
 from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed
 from fhir_client.resources import (
@@ -29,6 +30,7 @@ from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_REASONS: Final[Mapping[str, Reason]] = MappingProxyType({})
 _NOT_ASKED: Final = object()
 _Fact = TypeVar("_Fact")
 _Answer = TypeVar("_Answer")
@@ -64,6 +66,7 @@ class PatientRecord:
         "_horizon",
         "_pointers",
         "_read",
+        "_reasons",
         "_rows",
         "as_of",
         "drafts",
@@ -78,6 +81,7 @@ class PatientRecord:
         as_of: datetime,
         encounter_id: str | None,
         availability: Mapping[str, Availability] | None,
+        reasons: Mapping[str, Reason],
         drafts: tuple[Mapping[str, Any], ...],
     ) -> None:
         self.patient_id: Final = rows.patient_id
@@ -85,6 +89,7 @@ class PatientRecord:
         self.encounter_id: Final = encounter_id
         self.drafts: Final = drafts
         self._availability = availability
+        self._reasons = reasons
         self._pointers = Pointers(rows)
         self._horizon = Horizon.at(as_of)
         self._rows = rows
@@ -100,17 +105,26 @@ class PatientRecord:
         as_of: datetime,
         encounter_id: str | None = None,
         availability: Mapping[str, Availability] | None = None,
+        reasons: Mapping[str, Reason] = _NO_REASONS,
         drafts: tuple[Mapping[str, Any], ...] = (),
         full_urls: Mapping[str, str] = _NONE,
     ) -> "PatientRecord":
         """Index the resources; those of another patient are dropped and counted.
 
-        `availability` is keyed by search key; None (a bundle file) means every search is complete. `full_urls` maps a
-        Bundle's full URLs to `Type/id`, for those that do not end in the id (`bundles.Contents.full_urls`).
+        `availability` is keyed by search key, and so are the `reasons` why an answer is not complete; None (a bundle
+        file) means every search is complete. `full_urls` maps a Bundle's full URLs to `Type/id`, for those that do not
+        end in the id (`bundles.Contents.full_urls`).
         """
         rows = Rows(patient_id, full_urls)
         rows.add(resources)
-        return cls(rows, as_of=as_of, encounter_id=encounter_id, availability=availability, drafts=drafts)
+        return cls(
+            rows,
+            as_of=as_of,
+            encounter_id=encounter_id,
+            availability=availability,
+            reasons=reasons,
+            drafts=drafts,
+        )
 
     def __repr__(self) -> str:
         """Show counts only: a record is full of what must not reach a log."""
@@ -127,6 +141,10 @@ class PatientRecord:
         if self._availability is None:
             return Availability.COMPLETE
         return self._availability.get(key, Availability.UNAVAILABLE)
+
+    def reason(self, key: str) -> Reason | None:
+        """Tell why the search with this key was not answered in full, None if that is not known or it was."""
+        return self._reasons.get(key)
 
     def once(self, question: Hashable, work_out: Callable[[], _Answer]) -> _Answer:
         """Answer a question about the record, working it out only the first time: a record does not change.

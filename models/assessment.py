@@ -15,7 +15,8 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 class Gap(StrEnum):
     """Why an input has no usable value."""
 
-    NOT_RECORDED = "not recorded"
+    # Not "no record of it": a complete answer may still lack what this user may not see (FHIR-69).
+    NOT_RECORDED = "not found"
     TOO_OLD = "too old"
     UNIT = "unit missing or unknown"
     IMPLAUSIBLE = "value not plausible"

@@ -3,14 +3,14 @@
 from fhir_client.record import PatientRecord
 from models.assessment import Gap, Missing, Reading
 from models.features.feature import Answer, Feature, Kind
-from models.features.readers import nothing_found
+from models.features.readers import nothing_found, why_unread
 from models.features.searches import PATIENT
 from models.site import Site
 
 
 def _sex(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
     if record.patient is None:
-        return Missing(Gap.UNAVAILABLE)
+        return Missing(Gap.UNAVAILABLE, note=why_unread(record, PATIENT.key))
     if record.patient.sex is None:
         return Missing(Gap.NOT_RECORDED, note="sex is not recorded as female or male")
     return Reading(record.patient.sex, sources=(record.patient.source.reference,))
@@ -28,7 +28,7 @@ def _age(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every r
 
 def _is_deceased(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
     if record.patient is None:
-        return Missing(Gap.UNAVAILABLE)
+        return Missing(Gap.UNAVAILABLE, note=why_unread(record, PATIENT.key))
     return Reading(record.patient.is_deceased, record.patient.deceased_at, (record.patient.source.reference,))
 
 

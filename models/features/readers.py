@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Final
 
 from fhir_client.codes import CodeSet
+from fhir_client.errors import Reason
 from fhir_client.facts import Observation, Quantity
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.search import Search
@@ -19,6 +20,15 @@ from models.features.windows import Window
 from models.site import Site
 
 PARTLY: Final = "the record system answered only in part"
+_NO_ANSWER: Final = "the record system did not answer"
+# What a clinician can do something about. Any other reason is for those who run the service: the journal has it.
+_WHY: Final = {
+    Reason.NO_ACCESS: "it was not sent, and no access was given",
+    Reason.NO_ANSWER: _NO_ANSWER,
+    Reason.BUSY: _NO_ANSWER,
+    Reason.RESTING: _NO_ANSWER,
+    Reason.FAILED: _NO_ANSWER,
+}
 _NOT_OUTPATIENT: Final = concept("acute_encounter").exact_codes
 _MEANED: Final = 2
 # One measurement printed in two units, each rounded, may differ by so much; two measurements differ by more.
@@ -26,9 +36,24 @@ _ROUNDING: Final = 0.02
 
 
 def nothing_found(record: PatientRecord, key: str, *, note: str = "") -> Missing:
-    """Say why nothing was found: looked and not there, or could not look."""
-    looked = record.availability(key) is Availability.COMPLETE
-    return Missing(Gap.NOT_RECORDED if looked else Gap.UNAVAILABLE, note=note)
+    """Say why nothing was found: looked and not there, or could not look, and why not (FHIR-6)."""
+    if record.availability(key) is Availability.COMPLETE:
+        return Missing(Gap.NOT_RECORDED, note=note)
+    why = why_unread(record, key)
+    return Missing(Gap.UNAVAILABLE, note=f"{why}; {note}" if why and note else why or note)
+
+
+def why_unread(record: PatientRecord, key: str) -> str:
+    """Say in a clinician's words why a search was not answered, or not in full; empty where there is nothing to add."""
+    match record.availability(key):
+        case Availability.DENIED:
+            return "access was denied"
+        case Availability.PARTIAL:
+            return PARTLY
+        case Availability.UNAVAILABLE:
+            reason = record.reason(key)
+            return "" if reason is None else _WHY.get(reason, "")
+    return ""
 
 
 def measured(feature: Feature, quantity: Quantity | None) -> float | Gap:

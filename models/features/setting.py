@@ -3,10 +3,11 @@
 from typing import Final
 
 from fhir_client.record import Availability, PatientRecord
-from models.assessment import Gap, Missing, Reading
+from models.assessment import Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind
 from models.features.observation_set import CONSCIOUSNESS, was_meant_for_scoring
+from models.features.readers import nothing_found
 from models.features.searches import ENCOUNTERS
 from models.site import Site
 
@@ -23,7 +24,7 @@ def _is_outside_acute_care(record: PatientRecord, site: Site) -> Answer:
     if is_in_acute_care(record) or was_meant_for_scoring(record, site):
         return Reading(value=False)
     if record.availability(ENCOUNTERS.key) is not Availability.COMPLETE:
-        return Missing(Gap.UNAVAILABLE)
+        return nothing_found(record, ENCOUNTERS.key)
     return Reading(value=True)
 
 

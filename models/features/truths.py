@@ -9,7 +9,7 @@ from fhir_client.search import Search
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind, Read
-from models.features.readers import newest_together, partly
+from models.features.readers import newest_together, nothing_found, partly
 from models.features.searches import CONDITIONS, MEDICATIONS
 from models.features.windows import Window
 from models.site import Site
@@ -37,7 +37,7 @@ def condition(name: str, label: str, *, of: str, ever: bool = False) -> Feature:
         if found is not None:
             return Reading(value=True, at=found.onset or found.recorded, sources=(found.source.reference,))
         if record.availability(CONDITIONS.key) is not Availability.COMPLETE:
-            return Missing(Gap.UNAVAILABLE)
+            return nothing_found(record, CONDITIONS.key)
         note = f"{unreadable} of {active} active conditions without a readable code" if unreadable else ""
         if unreadable > site.unreadable_conditions_limit * active:
             return Missing(Gap.UNREADABLE, note=note)
@@ -62,7 +62,7 @@ def active_ingredient(name: str, label: str, *, of: str) -> Feature:
         if found is not None:
             return Reading(value=True, at=found.authored, sources=(found.source.reference,))
         if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
-            return Missing(Gap.UNAVAILABLE)
+            return nothing_found(record, MEDICATIONS.key)
         unresolved = active.get(None, 0)
         if unresolved:
             return Missing(Gap.UNREADABLE, note=f"{unresolved} of {sum(active.values())} active drugs not recognised")

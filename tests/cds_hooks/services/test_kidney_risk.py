@@ -55,7 +55,7 @@ def test_one_low_value_is_no_chronic_disease() -> None:
 
 def test_a_missing_acr_is_asked_for() -> None:
     (card,) = cards_of(SERVICE, a_chart(a_condition(LISTED), acr=None))
-    assert card.summary == "eGFR 26 (G4), urine albumin/creatinine ratio not recorded"
+    assert card.summary == "eGFR 26 (G4), urine albumin/creatinine ratio not found"
     assert [suggestion.label for suggestion in card.suggestions] == ["Order: Urine albumin/creatinine ratio"]
 
 
@@ -103,8 +103,8 @@ def test_the_newest_value_decides_even_if_it_cannot_be_used(creatinine: dict[str
 @pytest.mark.parametrize(
     ("patient", "why"),
     [
-        (a_patient(born=None, sex="male"), "age not recorded"),
-        (a_patient(born="1964-01-10", sex="other"), "sex not recorded, sex is not recorded as female or male"),
+        (a_patient(born=None, sex="male"), "age not found"),
+        (a_patient(born="1964-01-10", sex="other"), "sex not found, sex is not recorded as female or male"),
     ],
 )
 def test_a_creatinine_that_cannot_be_read_for_want_of_sex_or_age_is_said(patient: dict[str, Any], why: str) -> None:
