@@ -128,18 +128,10 @@ class Settings:
 
     def serving_faults(self, host: str | None = None) -> tuple[str, ...]:
         """Name what forbids to serve with these settings; `host` is the address to listen on, where it is known."""
-        faults = []
-        if self.authentication is Authentication.REQUIRED:
-            faults.append(
-                f"{PREFIX}AUTHENTICATION: this version cannot check tokens yet and serves only with "
-                f"{PREFIX}AUTHENTICATION=off, on loopback"
-            )
         if self.loopback_only and host is not None and not is_loopback(host):
-            faults.append(
-                "--host: must be a loopback address: authentication is off, or this is a demonstration, "
-                "or the clock is fixed"
-            )
-        return tuple(faults)
+            open_for = "authentication is off, or this is a demonstration, or the clock is fixed"
+            return (f"--host: must be a loopback address: {open_for}",)
+        return ()
 
     def _contradictions(self) -> list[str]:
         faults = []

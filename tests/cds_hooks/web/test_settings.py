@@ -144,9 +144,11 @@ def test_settings_that_do_not_go_together_are_refused(tmp_path: Path, environ: d
     assert fault.startswith(setting)
 
 
-def test_only_authentication_off_on_loopback_serves() -> None:
+def test_without_authentication_loopback_alone_is_served() -> None:
+    """[SEC-2] Require authentication: on by default, off only by explicit setting, and then for this machine."""
     required, off = Settings.from_environment({}), Settings.from_environment(OFF)
-    assert "CHARTSIDE_AUTHENTICATION" in required.serving_faults("127.0.0.1")[0]
+    assert required.authentication is Authentication.REQUIRED
+    assert required.serving_faults("0.0.0.0") == ()  # noqa: S104 - who calls must prove who they are
     for host in ("127.0.0.1", "::1", "localhost", "127.1.2.3"):
         assert off.serving_faults(host) == ()
     for host in ("0.0.0.0", "::", "192.168.0.7", "cds.example", ""):  # noqa: S104 - they are what is refused
@@ -159,6 +161,14 @@ def test_insecure_service_elsewhere_must_be_asked_for() -> None:
     )
     assert settings.serving_faults("0.0.0.0") == ()  # noqa: S104 - asked for
     assert not settings.loopback_only
+
+
+def test_other_machines_reach_the_service_over_https_alone() -> None:
+    """[SEC-1] Everything over HTTPS: plain http is refused for every address but loopback."""
+    for address in ("http://cds.example", "http://10.1.2.3:8000"):
+        [fault] = faults_of({"CHARTSIDE_BASE_URL": address})
+        assert fault == "CHARTSIDE_BASE_URL: must be https, unless it is a loopback address"
+    assert Settings.from_environment({"CHARTSIDE_BASE_URL": "https://cds.example"}).base_url == "https://cds.example"
 
 
 def test_a_demonstration_serves_loopback_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cds_hooks.web.startup import CannotStart, check
 from cds_hooks.web.wsgi import application, clock_of, compose
 from tests.cds_hooks.declared import a_service
 from tests.cds_hooks.web.edge import NOW
+from tests.cds_hooks.web.signing import a_key, a_key_set
 
 SERVICES = Catalogue([a_service()])
 
@@ -37,12 +38,12 @@ def test_what_is_right_passes_and_nothing_is_written(tmp_path: Path) -> None:
 def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
     settings = replace(
         settings_in(tmp_path / "nowhere"),
-        authentication=Authentication.REQUIRED,
+        now=NOW,
         site=SiteFile(ceilings={"test-servise": ReleaseState.OFF}, pilots={"other": frozenset()}),
         clients=(Client("anonymous", services=frozenset({"test-service", "third"})),),
     )
-    assert [fault.partition(":")[0] for fault in faults_of(settings)] == [
-        "CHARTSIDE_AUTHENTICATION",
+    assert [fault.partition(":")[0] for fault in faults_of(settings, "cds.example")] == [
+        "--host",
         "CHARTSIDE_SITE",
         "CHARTSIDE_SITE",
         "CHARTSIDE_CLIENTS",
@@ -82,9 +83,46 @@ def test_the_application_composes_from_the_environment(tmp_path: Path) -> None:
     assert b"kidney-risk" in http.get("/cds-services").data
 
 
+def test_without_a_single_client_the_service_starts_and_trusts_nobody(tmp_path: Path) -> None:
+    """[SEC-2] Default config answers 401 without a token."""
+    http = application({"CHARTSIDE_DATABASE_URL": f"sqlite:///{tmp_path / 'journal.db'}"}).test_client()
+    assert http.post("/cds-services/kidney-risk", json={}).status_code == 401
+    assert http.get("/cds-services").status_code == 200
+
+
 def test_an_application_that_may_not_serve_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(CannotStart, match="CHARTSIDE_AUTHENTICATION"):
-        application({"CHARTSIDE_DATABASE_URL": f"sqlite:///{tmp_path / 'journal.db'}"})
+    (tmp_path / "site.toml").write_text("[release]\nno-such-service = 'off'\n", encoding="utf-8")
+    environ = {
+        "CHARTSIDE_DATABASE_URL": f"sqlite:///{tmp_path / 'journal.db'}",
+        "CHARTSIDE_SITE": str(tmp_path / "site.toml"),
+    }
+    with pytest.raises(CannotStart, match="no-such-service"):
+        application(environ)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"-----BEGIN", "the key set is not a JSON object"),
+        (b'{"keys": {}}', "the key set has no list of keys, or too long a one"),
+        (b'{"keys": []}', "holds no public key that may be used with the client's algorithms"),
+        (a_key_set(a_key("RS256")), "holds no public key that may be used with the client's algorithms"),
+    ],
+)
+def test_a_key_file_of_no_use_stops_the_start(tmp_path: Path, content: bytes, words: str) -> None:
+    """[SEC-21] Keys that are exchanged out of band are checked before anybody depends on them."""
+    (tmp_path / "keys.json").write_bytes(content)
+    client = Client("https://ehr.example", jwks_file=tmp_path / "keys.json")
+    [fault] = faults_of(replace(settings_in(tmp_path), clients=(client,)))
+    assert fault == f"CHARTSIDE_CLIENTS: client[0]: jwks_file: {words}"
+
+
+def test_a_key_file_that_can_be_used_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_bytes(a_key_set(a_key("RS256"), a_key("ES384", kid="key-2")))
+    client = Client("https://ehr.example", jwks_file=tmp_path / "keys.json")
+    by_url = Client("https://other.example", jwks_url="https://other.example/keys.json")
+    settings = replace(settings_in(tmp_path), clients=(client, by_url))
+    assert check(settings, catalogue=SERVICES).settings is settings
 
 
 def test_a_journal_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
