@@ -4,7 +4,7 @@ Those of which a call makes hundreds are named tuples: they are made three times
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fhir_client.codes import Code
 from fhir_client.times import Interval
@@ -48,21 +48,51 @@ class Patient:
         return None
 
 
+class Origin(Protocol):
+    """Where a result comes from: its resource, what it is called, and the contact in which it was taken."""
+
+    @property
+    def source(self) -> Source:
+        """Give the resource that the result was read from."""
+
+    @property
+    def codings(self) -> tuple[Code, ...]:
+        """Give every code of the result."""
+
+    @property
+    def encounter(self) -> str | None:
+        """Give the contact in which it was taken: `Encounter/1`."""
+
+
 class Observation(NamedTuple):
     """One result: a whole Observation, or one component of a panel with the panel's time and source.
 
     Exactly one of `quantity`, `concepts` or `truth` holds the value; all empty where there was none
-    (`absent` then tells FHIR's dataAbsentReason code, if it was given).
+    (`absent` then tells FHIR's dataAbsentReason code, if it was given). Its origin is read when it is asked for: of the
+    results of a long chart most are looked at for their value alone, and the rest would cost as much again.
     """
 
-    source: Source
-    codings: tuple[Code, ...]
+    origin: Origin
     at: Interval | None
     quantity: Quantity | None = None
     concepts: tuple[Code, ...] = ()
     truth: bool | None = None
     absent: str | None = None
-    encounter: str | None = None
+
+    @property
+    def source(self) -> Source:
+        """Give the resource that it was read from."""
+        return self.origin.source
+
+    @property
+    def codings(self) -> tuple[Code, ...]:
+        """Give every code that it has."""
+        return self.origin.codings
+
+    @property
+    def encounter(self) -> str | None:
+        """Give the contact in which it was taken: `Encounter/1`."""
+        return self.origin.encounter
 
     @property
     def has_value(self) -> bool:

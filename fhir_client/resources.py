@@ -25,7 +25,7 @@ from fhir_client.elements import (
     text_of,
     words,
 )
-from fhir_client.facts import Condition, Encounter, Observation, Order, Patient, Quantity
+from fhir_client.facts import Condition, Encounter, Observation, Order, Patient, Quantity, Source
 from fhir_client.times import BEGINNING, FOREVER, Interval, read_time
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
@@ -121,12 +121,47 @@ def result_time(resource: Resource, horizon: Horizon) -> Interval | None:
     return at or UNDATED
 
 
+class ResultOrigin:
+    """Where a result or one of its components comes from, read from the resource whenever it is asked for."""
+
+    __slots__ = ("_element", "_local", "_resource")
+
+    def __init__(self, resource: Resource, element: Resource, local: Local) -> None:
+        self._resource: Final = resource
+        self._element: Final = element
+        self._local: Final = local
+
+    @property
+    def source(self) -> Source:
+        """Give the Observation."""
+        return source(self._resource, "Observation")
+
+    @property
+    def codings(self) -> tuple[Code, ...]:
+        """Give the codes of the result, or of the component."""
+        return codings(self._element.get("code"))
+
+    @property
+    def encounter(self) -> str | None:
+        """Give the contact in which it was taken."""
+        return self._local(versions.encounter(self._resource))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResultOrigin) and self._told == other._told
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _told(self) -> tuple[Source, tuple[Code, ...], str | None]:
+        return self.source, self.codings, self.encounter
+
+
 def read_result(resource: Resource, element: Resource, at: Interval, local: Local) -> Observation:
     """Read an Observation's own value, or that of one of its components, with what they share."""
-    # By position: in a long chart the names cost as much as the reading.
     measured, concepts, truth, absent = read_value(element)
-    origin, codes, when = source(resource, "Observation"), codings(element.get("code")), None if at is UNDATED else at
-    return Observation(origin, codes, when, measured, concepts, truth, absent, local(versions.encounter(resource)))
+    origin = ResultOrigin(resource, element, local)
+    # By position: in a long chart the names cost as much as the reading.
+    return Observation(origin, None if at is UNDATED else at, measured, concepts, truth, absent)
 
 
 def read_value(element: Resource) -> tuple[Quantity | None, tuple[Code, ...], bool | None, str | None]:
