@@ -131,7 +131,7 @@ def _serve_both(args: argparse.Namespace) -> int:
     # The EHR first: its port is taken before the service is told of it, and its keys are there to be fetched.
     with stopping() as stop, open_ehr(args.ehr_port, base, hospital, identity, _clock) as ehr:
         fhir_server = args.fhir_server.rstrip("/") if args.fhir_server else f"{ehr.origin}/fhir"
-        setting = Setting(folder, args.port, fhir_server, folder / "demo.db")
+        setting = Setting(folder, args.port, fhir_server, folder / "demo.db", ehr.signer.registration)
         with ServiceProcess(setting, wait=stop.wait) as service:
             print(f"CDS service {base}, journal {setting.database}, log {setting.log}", file=sys.stderr)
             _tell_registration(ehr)
@@ -216,7 +216,7 @@ def _run_headless(args: argparse.Namespace) -> int:
         ehr = stack.enter_context(open_ehr(args.ehr_port, discovery, hospital, _identity(args), _clock))
         if args.discovery is None:
             # A service with a fixed clock has no use for tokens that run out: it trusts whoever is on this machine.
-            known, now = (None, args.now.isoformat()) if args.now else (None, None)
+            known, now = (None, args.now.isoformat()) if args.now else (ehr.signer.registration, None)
             charts = ehr.hospital.charts.base
             stack.enter_context(ServiceProcess(Setting(folder, port, charts, folder / "run.db", known, now)))
         else:

@@ -83,3 +83,33 @@ def test_what_was_sent_and_answered_can_be_read(browser: Chromium, address: str)
     assert request["hook"] == "patient-view"
     assert json.loads(browser.evaluate("document.querySelector('#response').textContent"))["cards"] is not None
     browser.screenshot(SCREENSHOTS / "wire.png")
+
+
+def test_a_call_shows_its_token_and_a_bad_one_what_it_is_answered(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=badger&call=cardiovascular-risk@patient-view")
+    token = json.loads(browser.wait_for("document.querySelector('#token').textContent"))
+    assert token["claims"]["iss"] == address.rstrip("/")
+    assert token["claims"]["aud"].endswith("/cds-services/cardiovascular-risk")
+    browser.wait_for(ALL_ANSWERED)
+    browser.screenshot(SCREENSHOTS / "token.png")
+    for state in ("absent", "expired", "audience", "key", "replayed"):
+        browser.open(f"{address}?patient=badger&token={state}&call=cardiovascular-risk@patient-view")
+        browser.wait_for(f"new URLSearchParams(location.search).get('token') === '{state}'")
+        browser.wait_for(ALL_ANSWERED)
+        assert browser.evaluate("document.querySelectorAll('#cards .card').length") == 0
+        assert browser.wait_for("document.querySelector('#cards .refusal')?.textContent.includes('401')")
+        assert json.loads(browser.wait_for("document.querySelector('#response').textContent"))["resourceType"] == (
+            "OperationOutcome"
+        )
+    browser.screenshot(SCREENSHOTS / "refused.png")
+
+
+def test_a_rotated_key_leaves_every_call_answered(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=badger&call=cardiovascular-risk@patient-view")
+    browser.wait_for(ALL_ANSWERED)
+    browser.wait_for("document.querySelector('#wire').open")
+    browser.evaluate("document.querySelector('#rotate').click()")
+    assert browser.wait_for("document.querySelector('#signing').textContent.includes('signs from')")
+    browser.evaluate("document.querySelector('#fire button').click()")
+    browser.wait_for(ALL_ANSWERED)
+    assert browser.evaluate("document.querySelectorAll('#asked .bad').length") == 0

@@ -18,7 +18,11 @@ from sandbox.commands import register
 from sandbox.launching import ServiceFailed, ServiceProcess, Setting, free_port, free_ports
 from sandbox.patients.stories import read_stories
 from sandbox.serving import Serving
+from sandbox.signing import Registration
 from tests.sandbox.fake_service import CARD, create_fake_service
+from tests.sandbox.gatekeeper import Gatekeeper
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 BUNDLE = {
     "resourceType": "Bundle",
@@ -171,19 +175,99 @@ def test_the_service_is_told_its_ehr_and_nothing_that_happens_to_be_set(
 ) -> None:
     monkeypatch.setenv("CHARTSIDE_BASE_URL", "https://elsewhere.example")
     monkeypatch.setenv("CHARTSIDE_TRUSTED_PROXIES", "10.0.0.1")
-    setting = Setting(tmp_path, 8000, "http://127.0.0.1:8080/fhir", tmp_path / "demo.db")
+    known = Registration("http://127.0.0.1:8080", "http://127.0.0.1:8080/.well-known/jwks.json")
+    setting = Setting(tmp_path, 8000, "http://127.0.0.1:8080/fhir", tmp_path / "demo.db", known)
     setting.write_files()
 
     environment = setting.environment()
+    assert environment["CHARTSIDE_AUTHENTICATION"] == "required"
     assert environment["CHARTSIDE_BASE_URL"] == "http://127.0.0.1:8000"
     assert "CHARTSIDE_TRUSTED_PROXIES" not in environment
     assert (tmp_path / "clients.toml").read_text("utf-8").splitlines() == [
         "[[client]]",
-        'issuer = "anonymous"',
+        'issuer = "http://127.0.0.1:8080"',
+        'jwks_url = "http://127.0.0.1:8080/.well-known/jwks.json"',
         'fhir_servers = ["http://127.0.0.1:8080/fhir"]',
         'test_hosts = ["http://127.0.0.1:8080"]',
     ]
     assert (tmp_path / "site.toml").read_text("utf-8") == 'kidney_failure_region = "other"\n'
+    assert (tmp_path / "clients.toml").read_text("utf-8") in (ROOT / "docs" / "connecting.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("fhir_server", "known", "lines"),
+    [
+        (
+            "https://fhir.example/r4",
+            Registration("http://127.0.0.1:8080", "http://127.0.0.1:8080/.well-known/jwks.json"),
+            ['fhir_servers = ["https://fhir.example/r4"]', 'test_hosts = ["http://127.0.0.1:8080"]'],
+        ),
+        (
+            "http://127.0.0.1:9090/fhir",
+            Registration("http://127.0.0.1:8080", "http://127.0.0.1:8080/.well-known/jwks.json"),
+            [
+                'fhir_servers = ["http://127.0.0.1:9090/fhir"]',
+                'test_hosts = ["http://127.0.0.1:8080", "http://127.0.0.1:9090"]',
+            ],
+        ),
+        ("https://fhir.example/r4", None, ['issuer = "anonymous"', 'fhir_servers = ["https://fhir.example/r4"]']),
+    ],
+)
+def test_plain_http_is_allowed_where_it_is_needed_and_nowhere_else(
+    tmp_path: Path, fhir_server: str, known: Registration | None, lines: list[str]
+) -> None:
+    setting = Setting(tmp_path, 8000, fhir_server, tmp_path / "demo.db", known)
+    setting.write_files()
+
+    assert (tmp_path / "clients.toml").read_text("utf-8").splitlines()[-2:] == lines
+
+
+def test_a_service_with_a_fixed_clock_asks_for_no_token(tmp_path: Path) -> None:
+    now = "2026-05-01T08:00:00+00:00"
+    setting = Setting(tmp_path, 8000, "https://fhir.example/r4", tmp_path / "demo.db", None, now)
+
+    environment = setting.environment()
+    assert (environment["CHARTSIDE_AUTHENTICATION"], environment["CHARTSIDE_NOW"]) == ("off", now)
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "answered"),
+    [([], 0, {200}), (["--token", "expired"], 1, {401}), (["--now", "2012-05-01T08:00:00+00:00"], 0, {200})],
+)
+def test_a_run_starts_the_service_itself_and_signs(
+    patients: str, capsys: pytest.CaptureFixture[str], more: list[str], status: int, answered: set[int]
+) -> None:
+    assert chartside("sandbox", "run", "--patients", patients, "--json", *more) == status
+
+    out, err = capsys.readouterr()
+    assert {row["status"] for row in orjson.loads(out)["rows"]} - {None} == answered, err
+
+
+def test_a_run_signs_with_the_key_and_as_whom_it_is_told(
+    patients: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    gatekeeper, keys = Gatekeeper(), tmp_path_factory.mktemp("keys") / "of-the-ehr.json"
+    ehr = free_port()
+    gatekeeper.issuer, gatekeeper.jwks_url = "https://ehr.example", f"http://127.0.0.1:{ehr}/.well-known/jwks.json"
+    known_as = ["--issuer", "https://ehr.example", "--tenant", "north", "--keys", str(keys), "--algorithm", "RS384"]
+    with serving_badly(admits=gatekeeper.admits) as serving:
+        arguments = ["--discovery", serving.origin, "--patients", patients, "--ehr-port", str(ehr), *known_as]
+        assert chartside("sandbox", "run", *arguments) == 0
+
+    assert {(claims["iss"], claims["tenant"]) for claims in gatekeeper.admitted} == {("https://ehr.example", "north")}
+    assert [key["alg"] for key in orjson.loads(keys.read_bytes())["keys"]] == ["RS384"]
+
+
+def test_keys_that_cannot_be_read_are_wrong_usage(
+    service: str, patients: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys.txt").write_text("secret")
+    arguments = ["--discovery", service, "--patients", patients, "--keys", str(tmp_path / "keys.txt")]
+
+    assert chartside("sandbox", "run", *arguments) == 2
+    err = capsys.readouterr().err
+    assert "keys.txt" in err
+    assert "secret" not in err
 
 
 def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
@@ -208,14 +292,25 @@ def test_the_demonstration_starts_answers_and_ends_in_order(number: signal.Signa
             assert first == f"Open http://127.0.0.1:{ehr}/\n", log.read_text() if log.exists() else "no log"
             with requests.get(f"http://127.0.0.1:{ehr}/ehr/services", timeout=5) as answer:
                 assert answer.json()["services"]
-            body = {"service": answer.json()["services"][0]["id"], "hook": "patient-view", "patient": "badger"}
+            about = answer.json()
+            body = {"service": about["services"][0]["id"], "hook": "patient-view", "patient": "badger"}
             with requests.post(f"http://127.0.0.1:{ehr}/ehr/calls", json=body, timeout=20) as answer:
-                assert (answer.json()["status"], answer.json()["breaches"]) == (200, [])
+                call = answer.json()
+                assert (call["status"], call["breaches"], call["token"]["claims"]["iss"]) == (
+                    200,
+                    [],
+                    f"http://127.0.0.1:{ehr}",
+                )
+            with requests.post(
+                f"{about['base']}/cds-services/{body['service']}", json=call["request"], timeout=5
+            ) as answer:
+                assert answer.status_code == 401
         finally:
             demo.send_signal(number)
             out, err = demo.communicate(timeout=30)
     assert (demo.returncode, out) == (0, "")
     assert "journal .chartside/demo.db" in err
+    assert f"issuer http://127.0.0.1:{ehr}, keys http://127.0.0.1:{ehr}/.well-known/jwks.json (ES384)" in err
     assert_free(service)
     assert_free(ehr)
 

@@ -203,7 +203,8 @@ function summed(cards, answers, refused) {
 function refusal(answers, refused) {
   if (!refused.length) return null;
   const [first] = refused;
-  const who = refused.length === 1 ? first.service.title : `${refused.length} of ${counted(answers.length, "service")}`;
+  const all = refused.length === answers.length ? `All ${refused.length}` : `${refused.length} of ${answers.length}`;
+  const who = refused.length === 1 ? first.service.title : `${all} services`;
   return element(
     "section",
     { class: "refusal", role: "status" },
@@ -347,7 +348,8 @@ function showStatus(about, patients) {
   replace(
     at("service-status"),
     element("span", { class: `dot ${problem ? "bad" : "good"}`, "aria-hidden": "true" }),
-    problem ? `${about.base ?? "CDS service"}: ${problem}` : `${about.base}: ${new Set(about.services.map((service) => service.id)).size} services`,
+    `${about.base?.replace(/^https?:\/\//, "") ?? "CDS service"}: `,
+    problem ?? counted(new Set(about.services.map((service) => service.id)).size, "service"),
   );
 }
 
