@@ -281,7 +281,7 @@ def test_a_server_that_drips_is_not_waited_for(site: Site) -> None:
 
 
 def test_loopback_is_asked_only_where_the_entry_lists_it(site: Site) -> None:
-    """[FHIR-75] The same checks hold for `jku` and key-set URLs."""
+    """[SEC-43, FHIR-75] The same checks hold for `jku` and key-set URLs as for `fhirServer`."""
     site.stub.on("GET", "keys", Says(a_key_set(OLD)))
     with pytest.raises(KeysUnavailable):
         site.fetch(hosts=frozenset({"http://127.0.0.1:8099"}))
