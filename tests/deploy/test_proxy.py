@@ -188,6 +188,18 @@ def test_a_name_that_is_not_ours_gets_no_connection(proxy: Proxy) -> None:
 
 
 @needs_nginx
+def test_the_newest_tls_is_spoken_and_none_older_than_1_2(proxy: Proxy) -> None:
+    newest = ssl.create_default_context(cafile=str(proxy.certificate))
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as plain:
+        spoken = newest.wrap_socket(plain, server_hostname=HOST)
+        assert spoken.version() == "TLSv1.3"
+        spoken.close()
+    listed = set(re.findall(r"ssl_protocols (.+);", CONFIGURATION))
+    assert listed == {"TLSv1.2 TLSv1.3"}
+    assert CONFIGURATION.index("ssl_protocols") < CONFIGURATION.index("server {"), "for all servers"
+
+
+@needs_nginx
 def test_plain_http_is_not_passed_on(proxy: Proxy) -> None:
     connection = HTTPConnection("127.0.0.1", proxy.port, timeout=10)
     connection.request("GET", "/cds-services", headers={"Host": HOST})
