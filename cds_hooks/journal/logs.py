@@ -16,12 +16,15 @@ FIELDS = frozenset(
     {
         "address",  # where the service listens
         "cards",  # how many were shown
+        "cause",  # why a token proved nothing, in a word of ours
         "codes",  # issue types of an error, from FHIR's list
         "correlation",  # the id in X-Request-Id and in the OperationOutcome
         "entries",  # how many there were in a feedback message
         "error",  # the class of an exception
+        "found",  # what the watch found of a service: silent, flooding, slow; or usual
         "hook",
         "hook_instance",
+        "hours",  # of the window in which the watch found it
         "issuer",
         "journal",  # whether it can be written
         "ms",
