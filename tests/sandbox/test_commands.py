@@ -19,6 +19,7 @@ from sandbox.launching import ServiceFailed, ServiceProcess, Setting, free_port,
 from sandbox.patients.stories import read_stories
 from sandbox.serving import Serving
 from sandbox.signing import Registration
+from sandbox.stopping import Stopped
 from tests.sandbox.fake_service import CARD, create_fake_service
 from tests.sandbox.gatekeeper import Gatekeeper
 
@@ -277,6 +278,25 @@ def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
 
     with pytest.raises(ServiceFailed, match=r"its log ends:\n  \S"), ServiceProcess(setting):
         pass
+
+
+def test_a_start_that_nobody_waits_for_leaves_nothing_behind(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, free_port(), "http://127.0.0.1:8080/fhir", tmp_path / "demo.db")
+    service = ServiceProcess(setting, wait=lambda _seconds: True)
+
+    with pytest.raises(Stopped), service:
+        pass
+    assert service.has_ended()
+    assert_free(setting.port)
+
+
+def test_free_ports_are_none_that_the_system_hands_out_by_itself() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        handed_out = probe.getsockname()[1]
+
+    assert len(set(free_ports(5))) == 5
+    assert max(free_ports(5)) < min(handed_out, 32_768)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
