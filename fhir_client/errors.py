@@ -25,6 +25,10 @@ class Reason(StrEnum):
     FOREIGN_PAGE = "the next page lay on another server"
     ADDRESS = "the FHIR server's address is not one that we may call"
     VERSION = "the FHIR server speaks a FHIR version that we do not know"
+    NOT_AUTHORIZED = "the authorization server gave us no token"
+    NOT_SMART = "the FHIR server's SMART configuration lacks what backend services need"
+    FEWER_SCOPES = "the authorization server granted less than the job needs"
+    NO_KEY = "we have no signing key of an algorithm that the server takes"
     NO_ACCESS = "no access to a FHIR server was given"
 
 
