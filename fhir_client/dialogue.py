@@ -18,7 +18,8 @@ from fhir_client.replies import first_page_in, one_in, page_in, resource_in
 from fhir_client.server import Outgoing, Server
 from fhir_client.transport import Reply
 
-_POST_SEARCH_UNSUPPORTED: Final = frozenset({404, 405, 415, 501})  # FHIR-47
+# FHIR-47. Not 403: that denies this user these data, and to ask again by GET would put the patient into access logs.
+_POST_SEARCH_UNSUPPORTED: Final = frozenset({404, 405, 415, 501})
 _FHIR_JSON: Final = "application/fhir+json"
 ACCEPT: Final = f"{_FHIR_JSON}, application/json;q=0.9"
 _NOT_ACCEPTABLE: Final = 406
@@ -41,8 +42,8 @@ class Manners:
 
     `release` is asked for where a base serves several (FHIR-12). `names` maps `Type.parameter` to the server's own name
     for the search parameter (FHIR-15). `batches` True: reads go as one batch; None: only where they would go out one
-    after another, and the server is known to take one. Side by side five reads cost 1.2 times one (tools/bench_fhir.py);
-    as a batch 1.0 to 4.6 times, for a server may work through its entries in turn.
+    after another, and the server is known to take one. Side by side five reads cost 1.2 times one, as a batch 1.0 to
+    4.6 times, for a server may work through its entries in turn (tools/bench_fhir.py).
     """
 
     release: Release | None = None
