@@ -166,6 +166,8 @@ class Dialogue:
         return reply
 
     def _saying(self, release: Release | None, body: bytes | None) -> Outgoing:
+        if release is None and body is None:
+            return self._outgoing
         headers = dict(self._outgoing.headers)
         if release is not None:
             headers["Accept"] = f"{_FHIR_JSON}; fhirVersion={release}, {_FHIR_JSON};q=0.9, application/json;q=0.8"
