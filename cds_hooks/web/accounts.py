@@ -13,6 +13,7 @@ from cds_hooks.journal.metrics import Metrics
 from cds_hooks.protocol.feedback import CardFeedback
 from cds_hooks.service import Service
 from cds_hooks.stopwatch import Stopwatch
+from cds_hooks.web.access import Access
 from cds_hooks.web.authentication import Trusted
 from cds_hooks.web.correlation import correlation
 from cds_hooks.web.problems import problem_of
@@ -82,6 +83,21 @@ class Accounts:
             except NotRecorded as failure:
                 self.metrics.journal_failed(failure.cause.name.lower())
                 self.log.alarm("unrecorded", service=name, correlation=correlation(), status=problem.status)
+
+    def fetched(self, access: Access, trusted: Trusted) -> None:
+        """Write down what became of a call's access to its FHIR server: failures, and an address not called (FHIR-80).
+
+        Raises:
+            NotRecorded: the journal cannot be written.
+        """
+        issuer = trusted.client.issuer
+        for reason in access.failures:
+            self.metrics.fhir_failed(issuer, reason.name)
+        if access.refused is not None:
+            host, why = access.refused
+            self.metrics.blocked()
+            self.journal.blocked(at=self.now(), issuer=issuer, host=host, why=why, correlation=correlation())
+            self.log.warning("blocked", issuer=issuer, correlation=correlation(), cause=why)
 
     def feedback(self, entries: tuple[CardFeedback, ...], trusted: Trusted, service: Service) -> None:
         """Keep feedback, all of it or none; sending it again changes nothing.

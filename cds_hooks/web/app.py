@@ -12,7 +12,7 @@ from cds_hooks.errors import NotTrusted
 from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.logs import Log
 from cds_hooks.journal.metrics import Metrics
-from cds_hooks.web import correlation
+from cds_hooks.web import correlation, own_keys
 from cds_hooks.web.accounts import Accounts
 from cds_hooks.web.callers import Callers, client_at_hand
 from cds_hooks.web.cors import Cors
@@ -57,6 +57,7 @@ def create_app(
         deadline_seconds=settings.deadline_ms / 1000,
     )
     _add_routes(app, hooks, operations, Pages(catalogue, policy, settings.authentication))
+    app.add_url_rule(own_keys.PATH, "keys", own_keys.OwnKeys(settings.signing_keys, now=now).key_set, methods=["GET"])
     _answer_errors(app, log)
     app.before_request(correlation.begin)
     if settings.loopback_only:

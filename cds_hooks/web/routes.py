@@ -22,7 +22,6 @@ from cds_hooks.web.accounts import Accounts
 from cds_hooks.web.authentication import Trusted
 from cds_hooks.web.bodies import read_body
 from cds_hooks.web.callers import Callers
-from cds_hooks.web.clients import Client
 from cds_hooks.web.correlation import correlation
 from fhir_client.client import Connections
 from fhir_client.questions import Deadline
@@ -74,7 +73,7 @@ class HookRoutes:
             trusted = self.callers.of_call(service_id)
             watch.lap("authenticate")
             service = self._service(service_id, trusted)
-            invocation = self._invoke(service, trusted.client, deadline, watch)
+            invocation = self._invoke(service, trusted, deadline, watch)
             body = invocation.response.to_json(trusted.client.profile)
             watch.lap("write")
             self.accounts.answered(invocation, trusted, watch)
@@ -105,19 +104,22 @@ class HookRoutes:
         self.callers.check_entitled(trusted, service.id)
         return service
 
-    def _invoke(self, service: Service, client: Client, deadline: Deadline, watch: Stopwatch) -> Invocation:
+    def _invoke(self, service: Service, trusted: Trusted, deadline: Deadline, watch: Stopwatch) -> Invocation:
         if not deadline.remaining:
             raise Overloaded  # it waited in our own queue for as long as it may take: nobody listens any more (HTTP-11)
         body = read_body()
         watch.lap("read")
         hook_request = HookRequest.from_json(
-            body, service_hooks=service.hooks, strict=client.strict, prefetch_keys=service.searches.keys()
+            body, service_hooks=service.hooks, strict=trusted.client.strict, prefetch_keys=service.searches.keys()
         )
         watch.lap("parse")
-        access = Access(client, self.connections, deadline, correlation())
-        invocation = invoke(
-            service, hook_request, connect=access.connect, now=self.now, policy=self.policy, lap=watch.lap
-        )
+        access = Access(trusted.client, self.connections, deadline, correlation())
+        try:
+            invocation = invoke(
+                service, hook_request, connect=access.connect, now=self.now, policy=self.policy, lap=watch.lap
+            )
+        finally:
+            self.accounts.fetched(access, trusted)
         watch.move(access.waited_seconds, out_of="gather", into="fetch")
         # Time spent waiting for FHIR ends at the deadline and is told as a gap; time of our own is our fault (HTTP-11).
         if not deadline.remaining and not access.was_used:

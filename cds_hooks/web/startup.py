@@ -15,6 +15,7 @@ from cds_hooks.web.clients import Client
 from cds_hooks.web.key_sets import read_key_file
 from cds_hooks.web.public_keys import KeysUnavailable, usable_keys
 from cds_hooks.web.settings import PREFIX, Settings
+from fhir_client.signing_keys import SigningKeys, UnfitKeys
 
 
 class CannotStart(Exception):
@@ -46,6 +47,7 @@ def check(settings: Settings, *, host: str | None = None, catalogue: Catalogue |
         faults.extend(_strange_names(settings, found))
     for place, client in enumerate(settings.clients):
         faults.extend(key_faults(client, f"{PREFIX}CLIENTS: client[{place}]"))
+    faults.extend(_signing_key_faults(settings.signing_keys))
     faults.extend(_journal_faults(settings.database_url))
     if faults or found is None:
         raise CannotStart(tuple(faults))
@@ -62,6 +64,17 @@ def key_faults(client: Client, place: str) -> tuple[str, ...]:
         return (f"{place}: jwks_file: {error}",)
     if not any(key.algorithms & set(client.algorithms) for key in keys.values()):
         return (f"{place}: jwks_file: holds no public key that may be used with the client's algorithms",)
+    return ()
+
+
+def _signing_key_faults(directory: Path | None) -> tuple[str, ...]:
+    """Name what is wrong with our own keys: a key that others may read is none any more (FHIR-37)."""
+    if directory is None:
+        return ()
+    try:
+        SigningKeys.read(directory)
+    except UnfitKeys as error:
+        return tuple(f"{PREFIX}SIGNING_KEYS: {fault}" for fault in error.faults)
     return ()
 
 
