@@ -302,6 +302,10 @@ function showSigning(signing) {
   at("rotate").hidden = !signing;
   if (!signing) return replace(at("signing"), "This EHR does not sign its calls.");
   const next = signing.next ? ` ${signing.next.key} is published and signs from ${clockOf(signing.next.signsFrom)}.` : "";
+  if (signing.next) {
+    const until = new Date(signing.next.signsFrom) - Date.now();
+    window.setTimeout(() => showSigning({ ...signing, key: signing.next.key, next: null }), Math.max(until, 0));
+  }
   return replace(at("signing"), `${signing.algorithm}, key ${signing.key}.${next}`);
 }
 
