@@ -165,13 +165,14 @@ def rotate(directory: Path, *, now: datetime, overlap: timedelta = OVERLAP, bits
         UnfitKeys, NoSuchKey, OSError: the directory cannot be used, there is nothing to succeed, or it cannot be
             written.
     """
-    present = {key.algorithm for key in SigningKeys.read(directory).keys}
-    if not present:
+    newest = {key.algorithm: key.signs_from for key in SigningKeys.read(directory).keys}
+    if not newest:
         raise NoSuchKey("there is no key to rotate: make one")
     return [
-        make(directory, algorithm, signs_from=now + overlap, bits=bits)
+        # Later than the newest in any case: of two that begin together the old one might go on signing.
+        make(directory, algorithm, signs_from=max(now + overlap, newest[algorithm] + timedelta(seconds=1)), bits=bits)
         for algorithm in ALGORITHMS
-        if algorithm in present
+        if algorithm in newest
     ]
 
 

@@ -158,6 +158,13 @@ def test_a_key_that_leaked_goes_at_once(directory: Path) -> None:
     assert leaked.id not in {key["kid"] for key in public_key_set(directory, later)["keys"]}
 
 
+def test_a_successor_begins_after_the_key_it_follows(directory: Path) -> None:
+    old = SigningKeys.read(directory).signing(["ES384"], NOW)
+    (new, _) = rotate(directory, now=NOW, overlap=timedelta(), bits=BITS)
+    assert new.signs_from == old.signs_from + timedelta(seconds=1)
+    assert SigningKeys.read(directory).signing(["ES384"], new.signs_from).id == new.id
+
+
 def test_an_unknown_key_cannot_be_retired(directory: Path) -> None:
     with pytest.raises(NoSuchKey, match="no key with this id"):
         retire(directory, now=NOW, key_id="../../etc/passwd")
