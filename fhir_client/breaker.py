@@ -21,12 +21,16 @@ class State(StrEnum):
 class Patience:
     """How many failures in a row, none further apart than `window_seconds`, open the breaker, and for how long.
 
+    The queries of one call can open it, so the first rest is short: a server that restarts is soon asked again. Each
+    request that finds it still down doubles the rest, up to `longest_rest_seconds`.
+
     A timeout shorter than `fair_seconds` is no failure of the server: the caller had left it too little time.
     """
 
     failures: int = 10
     window_seconds: float = 30.0
-    rest_seconds: float = 15.0
+    rest_seconds: float = 2.0
+    longest_rest_seconds: float = 30.0
     fair_seconds: float = 1.0
 
 
@@ -44,6 +48,7 @@ class Breaker:
         self._last_failure = 0.0
         self._opened: float | None = None
         self._probe_since: float | None = None
+        self._rest = patience.rest_seconds
 
     @property
     def state(self) -> State:
@@ -75,6 +80,7 @@ class Breaker:
         with self._lock:
             self._in_a_row = 0
             self._opened = self._probe_since = None
+            self._rest = self._patience.rest_seconds
 
     def failed(self, *, waited: float | None = None) -> None:
         """Note a failure; `waited` is how long an answer was waited for, None if the server itself said that it fails.
@@ -82,7 +88,7 @@ class Breaker:
         After a failure that was too short to count, a probe is left to the next request.
         """
         with self._lock:
-            self._probe_since = None
+            was_probe, self._probe_since = self._probe_since is not None, None
             if waited is not None and waited < self._patience.fair_seconds:
                 return
             now = self._clock()
@@ -90,11 +96,13 @@ class Breaker:
                 self._in_a_row = 0
             self._in_a_row += 1
             self._last_failure = now
+            if was_probe:
+                self._rest = min(2 * self._rest, self._patience.longest_rest_seconds)
             if self._opened is not None or self._in_a_row >= self._patience.failures:
                 self._opened = now
 
     def _is_resting(self) -> bool:
-        return self._opened is not None and self._clock() - self._opened < self._patience.rest_seconds
+        return self._opened is not None and self._clock() - self._opened < self._rest
 
     def _is_probed(self) -> bool:
-        return self._probe_since is not None and self._clock() - self._probe_since < self._patience.rest_seconds
+        return self._probe_since is not None and self._clock() - self._probe_since < self._rest

@@ -189,7 +189,8 @@ class FhirClient:
         while waiting:
             done, late = wait(waiting, timeout=min(self._dialogue.remaining, server.limits.stall_seconds))
             for future in done:
-                future.result()  # raises errors of ours; those of the server are answers
+                if not future.cancelled():  # as the process ends
+                    future.result()  # raises errors of ours; those of the server are answers
             if not late:
                 return
             is_over = not self._dialogue.remaining

@@ -2,7 +2,7 @@
 
 from fhir_client.breaker import Breaker, Patience, State
 
-PATIENCE = Patience(failures=3, window_seconds=30, rest_seconds=10, fair_seconds=1)
+PATIENCE = Patience(failures=3, window_seconds=30, rest_seconds=10, longest_rest_seconds=30, fair_seconds=1)
 
 
 class Clock:
@@ -67,13 +67,20 @@ def test_after_the_rest_one_request_finds_out() -> None:
     assert states == [State.PROBING, State.CLOSED]
 
 
-def test_a_failed_probe_opens_it_again() -> None:
+def test_each_failed_probe_doubles_the_rest() -> None:
     clock = Clock()
     breaker = a_breaker(clock, failures=3)
-    clock.now += 10
+    for rest in (10, 20, 30, 30):
+        clock.now += rest - 0.1
+        assert (breaker.admits(), breaker.state) == (False, State.OPEN)
+        clock.now += 0.1
+        assert breaker.admits()
+        breaker.failed()
+    clock.now += 30
     assert breaker.admits()
-    breaker.failed()
-    assert (breaker.admits(), breaker.state) == (False, State.OPEN)
+    breaker.succeeded()
+    for _ in range(3):
+        breaker.failed()
     clock.now += 10
     assert breaker.admits()
 

@@ -309,6 +309,20 @@ def test_so_many_ask_one_server_at_a_time(server: FhirStub) -> None:
     assert (len(seen), max(seen)) == (12, 3)
 
 
+def test_calls_under_way_at_the_end_of_the_process_end_without_an_answer(hanging: FhirStub) -> None:
+    connections = Connections(limits=Limits(concurrency=1))
+    with ThreadPoolExecutor(1) as callers:
+        call = callers.submit(a_client(connections, hanging, seconds=0.5).ask, FIVE)
+        time.sleep(0.1)
+        connections.close()
+        assert {answer.reason for answer in call.result().values()} == {Reason.NO_ANSWER}
+    assert {answer.reason for answer in a_client(connections, hanging, seconds=0.2).ask(FIVE).values()} <= {
+        Reason.NO_ANSWER,
+        Reason.RESTING,
+    }
+    connections.close()
+
+
 # Nothing is kept
 
 
