@@ -157,8 +157,11 @@ def where(url: str) -> str:
     return parsed.render_as_string(hide_password=True)
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest shape; whoever else tries at the same moment waits and then finds it done."""
+def migrate(engine: Engine, *, to: str = "head") -> None:
+    """Bring the tables to the newest shape; whoever else tries at the same moment waits and then finds it done.
+
+    A revision before the newest is for tests, and for who must go back.
+    """
     _make_private(engine)
     with as_file(files("cds_hooks.journal") / "migrations") as scripts, engine.begin() as connection:
         without_limits(connection)
@@ -167,7 +170,8 @@ def migrate(engine: Engine) -> None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
         config = _config(scripts)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        is_back = to != "head" and _revision(connection) not in (None, to)
+        (command.downgrade if is_back else command.upgrade)(config, to)
 
 
 def is_current(connection: Connection) -> bool:

@@ -159,11 +159,11 @@ def wipe(engine: Engine) -> bool:
 
 
 def _others(connection: Connection, kind: Kind, which: ColumnElement[bool]) -> dict[Kind, list[int]]:
-    return {kind: _some(connection, kind, which)}
+    return {kind: _some(connection, kind, which, limit=AT_ONCE)}
 
 
 def _calls_with_feedback(connection: Connection, what: What) -> dict[Kind, list[int]]:
-    calls = _some(connection, Kind.CALL, what.calls)
+    calls = _some(connection, Kind.CALL, what.calls, limit=AT_ONCE)
     its = select(cards.c.uuid).where(cards.c.invocation.in_(calls))
     return {
         Kind.FEEDBACK: _some(connection, Kind.FEEDBACK, feedback.c.card.in_(its), limit=None),
@@ -172,7 +172,7 @@ def _calls_with_feedback(connection: Connection, what: What) -> dict[Kind, list[
     }
 
 
-def _some(connection: Connection, kind: Kind, which: ColumnElement[bool], *, limit: int | None = AT_ONCE) -> list[int]:
+def _some(connection: Connection, kind: Kind, which: ColumnElement[bool], *, limit: int | None) -> list[int]:
     key = TABLES[kind].c[KEYS[kind]]
     return list(connection.execute(select(key).where(which).order_by(key).limit(limit)).scalars())
 

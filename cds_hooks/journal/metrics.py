@@ -168,13 +168,26 @@ class Metrics:
         self._flooding(service).set(float(flooding))
         self._slow(service).set(float(slow))
 
+    def warnings(self) -> list[str]:
+        """Name each service of which the watch, in whichever worker it runs, found something: `kidney-risk: silent`."""
+        prefix = "chartside_service_"
+        return sorted(
+            f"{sample.labels['service']}: {sample.name.removeprefix(prefix)}"
+            for family in self._readable().collect()
+            for sample in family.samples
+            if sample.name.startswith(prefix) and sample.value
+        )
+
     def text(self) -> bytes:
         """Give all of it, in Prometheus's text format."""
-        registry = self._registry
-        if self._folder is not None:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(self._readable())
+
+    def _readable(self) -> CollectorRegistry:
+        if self._folder is None:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        return registry
 
     def _assessed(self, assessment: Assessed | NotApplicable | NotAssessable) -> None:
         model = assessment.model.id

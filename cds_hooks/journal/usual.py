@@ -1,14 +1,14 @@
 """What is usual for a service, by its own history, and whether the last hours are still within it.
 
-A rule that stops firing is the malfunction nobody notices: no error, no slow answer, only silence. So the share of calls
-that fire is compared with the same hours of earlier weeks. Only shares are compared: twice as many calls, with cards as
-often as before, is no news. docs/operating.md gives the reasons for each number here.
+A rule that stops firing is the malfunction nobody notices: no error, no slow answer, only silence. So the share of
+calls that fire is compared with the same hours of earlier weeks. Only shares are compared: twice as many calls, with
+cards as often as before, is no news. docs/operating.md gives the reasons for each number here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import asin, sqrt
-from statistics import median
+from statistics import fmean, median, stdev
 from typing import Final
 
 DAY, WEEK = 24, 7 * 24
@@ -23,7 +23,6 @@ LEAST_HITS: Final = 5
 USUALLY_FASTER: Final = 0.95
 SLOW_SHARE: Final = 0.2  # of calls slower than 95 in 100 usually are
 BOUNDS_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-_FEW = 8  # windows, fewer than which tell their spread by their range alone
 _NORMAL = 1.4826  # median absolute deviation to standard deviation
 
 
@@ -81,42 +80,57 @@ class _Share:
         return 1 / (4 * self.calls + 2)
 
 
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """The same hours of earlier weeks, or days; those with calls enough to have a share."""
+
+    windows: tuple[Hour, ...]
+    is_weekly: bool
+
+    @property
+    def filled(self) -> tuple[Hour, ...]:
+        return tuple(window for window in self.windows if window.calls >= LEAST_CALLS)
+
+    @property
+    def is_enough(self) -> bool:
+        return len(self.filled) >= (LEAST_WEEKS if self.is_weekly else LEAST_DAYS)
+
+
 def judge(hours: Mapping[int, Hour], now: int) -> Finding:
     """Say what is unusual in the hours up to `now`; hours are numbered one after the other.
 
     Where there is not enough history, nothing is.
     """
     for length in WINDOWS:
-        recent, earlier = _window(hours, now, length), list(_earlier(hours, now, length))
-        if not earlier:
-            continue
-        finding = _judge_window(recent, earlier, length)
-        if finding != USUAL:
-            return finding
+        earlier = _earlier(hours, now, length)
+        if earlier.is_enough:
+            finding = _judge_window(_window(hours, now, length), earlier, length)
+            if finding != USUAL:
+                return finding
     return USUAL
 
 
-def _judge_window(recent: Hour, earlier: Sequence[Hour], length: int) -> Finding:
+def _judge_window(recent: Hour, earlier: _Earlier, length: int) -> Finding:
+    filled = earlier.filled
     if not recent.calls:
         # Nobody calls any more, where somebody always did: the card is as absent as if the rule had failed.
-        stopped = length == DAY and all(hour.calls >= LEAST_CALLS for hour in earlier)
-        return Finding(silent=stopped, hours=length) if stopped else USUAL
-    filled = [hour for hour in earlier if hour.calls >= LEAST_CALLS]
-    if not _are_enough(filled, earlier, length):
-        return USUAL
+        return Finding(silent=True, hours=length) if length >= DAY and filled == earlier.windows else USUAL
     fired, usually = _Share(recent.calls, recent.fired), [_Share(hour.calls, hour.fired) for hour in filled]
-    usual_rate, off = median(share.rate for share in usually), _deviation(fired, usually)
+    usual_rate = median(share.rate for share in usually)
+    off = _deviation(fired, usually, is_weekly=earlier.is_weekly)
     silent = off < -LIMIT and fired.rate * FACTOR < usual_rate
     flooding = off > LIMIT and fired.rate > usual_rate * FACTOR and fired.hits >= LEAST_HITS
-    slow = _is_slow(recent, filled)
+    slow = _is_slow(recent, filled, is_weekly=earlier.is_weekly)
     return Finding(silent, flooding, slow, length) if silent or flooding or slow else USUAL
 
 
-def _is_slow(recent: Hour, earlier: Sequence[Hour]) -> bool:
+def _is_slow(recent: Hour, earlier: Sequence[Hour], *, is_weekly: bool) -> bool:
     bound = _usual_bound(earlier)
     share = _Share(recent.calls, sum(recent.took[bound:]))
     usually = [_Share(hour.calls, sum(hour.took[bound:])) for hour in earlier]
-    return share.rate > SLOW_SHARE and share.hits >= LEAST_HITS and _deviation(share, usually) > LIMIT
+    if share.rate <= SLOW_SHARE or share.hits < LEAST_HITS:
+        return False
+    return _deviation(share, usually, is_weekly=is_weekly) > LIMIT
 
 
 def _usual_bound(earlier: Sequence[Hour]) -> int:
@@ -129,39 +143,34 @@ def _usual_bound(earlier: Sequence[Hour]) -> int:
     return len(BOUNDS_MS) + 1
 
 
-def _deviation(recent: _Share, usually: Sequence[_Share]) -> float:
-    """Give by how many standard deviations a share is off: of its own sampling, and of the spread from week to week.
+def _deviation(recent: _Share, usually: Sequence[_Share], *, is_weekly: bool) -> float:
+    """Give by how many standard deviations a share is off: of its own sampling, and of the spread between windows.
 
-    Median and median deviation, so that an earlier incident is not taken for usual; of few windows the range, which
-    such a deviation would underrate.
+    Of many weeks the median deviation tells the spread, so that an earlier incident is not taken for usual. Of few, and
+    of days, which differ by what is done on them, the standard deviation does: it takes weekends in.
     """
     angles = [share.angle for share in usually]
     centre = median(angles)
-    if len(angles) < _FEW:
-        spread = (max(angles) - min(angles)) / 2
-    else:
+    if is_weekly and len(angles) >= WEEKS:
         spread = _NORMAL * median(abs(angle - centre) for angle in angles)
-    sampling = median(share.variance for share in usually)
-    between = max(0.0, spread * spread - sampling)
-    of_centre = 1 / (4 * sum(share.calls for share in usually)) + between / len(angles)
+    else:
+        spread = stdev(angles)
+    between = max(0.0, spread * spread - fmean(share.variance for share in usually))
+    of_centre = between / len(angles) + 1 / (4 * sum(share.calls for share in usually))
     return (recent.angle - centre) / sqrt(recent.variance + between + of_centre)
 
 
-def _are_enough(filled: Sequence[Hour], earlier: Sequence[Hour], length: int) -> bool:
-    """Tell whether so many of the earlier windows had calls enough."""
-    del earlier, length
-    return len(filled) >= LEAST_WEEKS
-
-
-def _earlier(hours: Mapping[int, Hour], now: int, length: int) -> Iterator[Hour]:
-    """Give the same hours of earlier weeks; of a new service, those of earlier days."""
+def _earlier(hours: Mapping[int, Hour], now: int, length: int) -> _Earlier:
+    """Give the same hours of earlier weeks; of a new service, which has not enough of them, those of earlier days."""
     first = min(hours, default=now)
-    weeks = [now - WEEK * back for back in range(1, WEEKS + 1) if now - WEEK * back - length >= first]
-    days = [now - DAY * back for back in range(1, WEEKS * 7 + 1) if now - DAY * back - length >= first]
-    if len(weeks) >= LEAST_WEEKS:
-        yield from (_window(hours, end, length) for end in weeks)
-    elif length <= DAY and len(days) >= LEAST_DAYS:
-        yield from (_window(hours, end, length) for end in days)
+
+    def ends(step: int) -> list[int]:
+        return [end for end in range(now - step, now - WEEKS * WEEK - 1, -step) if end - length + 1 >= first]
+
+    weeks = ends(WEEK)
+    if len(weeks) >= LEAST_WEEKS or length > DAY:
+        return _Earlier(tuple(_window(hours, end, length) for end in weeks), is_weekly=True)
+    return _Earlier(tuple(_window(hours, end, length) for end in ends(DAY)), is_weekly=False)
 
 
 def _window(hours: Mapping[int, Hour], end: int, length: int) -> Hour:

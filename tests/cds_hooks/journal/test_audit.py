@@ -1,9 +1,9 @@
 """The audit: what is in the journal before a call is answered, and that nothing is answered without it."""
 
 import multiprocessing
+import os
 import sqlite3
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -11,50 +11,40 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
 
-from cds_hooks.errors import NotRecorded
-from cds_hooks.invocation import Invocation, invoke
-from cds_hooks.journal.audit import Caller, Journal
-from cds_hooks.journal.database import open_database
-from cds_hooks.journal.tables import cards, invocations
+from cds_hooks.errors import Fault, JournalTrouble, NotRecorded
+from cds_hooks.invocation import Invocation
+from cds_hooks.journal.audit import LEFT_OUT, Caller, Journal
+from cds_hooks.journal.rationing import A_MINUTE
+from cds_hooks.journal.tables import blocked, cards, invocations, refusals
 from cds_hooks.policy import Policy, ReleaseState
-from cds_hooks.protocol.requests import HookRequest
 from fhir_client.times import Interval
 from models.assessment import Assessed, Gap, Input, Missing, ModelReference, NotApplicable, NotAssessable, Reading
-from tests.cds_hooks.declared import AnAssessor, a_service
-from tests.cds_hooks.web.edge import CORRELATION, INSTANCE, NOW, a_call, an_edge
+from tests.cds_hooks.journal.journals import (
+    CALLER,
+    CORRELATION,
+    INSTANCE,
+    NOW,
+    ADatabase,
+    an_invocation,
+    block,
+    record,
+    refuse,
+    rows,
+)
+from tests.cds_hooks.web.edge import an_edge
 
-CALLER = Caller("https://ehr.example", "north")
 MODEL = ModelReference("test-model", "1.0.0")
-WEIGHT = Input("weight_kg", "Weight", "kg", Reading(80.5, Interval(NOW, NOW)))
+TAKEN = Interval.parse("2024-05-01")
+WEIGHT = Input("weight_kg", "Weight", "kg", Reading(80.5, TAKEN, ("Observation/7/_history/3",), "mean of 2 readings"))
 ACR = Input("acr_mg_g", "ACR", "mg/g", Missing(Gap.TOO_OLD))
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = a_journal(tmp_path)
-    journal.migrate()
-    yield journal
-    journal.close()
-
-
-def a_journal(folder: Path) -> Journal:
-    return Journal(open_database(f"sqlite:///{folder / 'journal.db'}"))
-
-
-def an_invocation(says: Any = None, policy: Policy | None = None) -> Invocation:
-    service = a_service(assessors=(AnAssessor(says=says),))
-    request = HookRequest.from_json(orjson.dumps(a_call()), service_hooks=service.hooks)
-    return invoke(service, request, connect=lambda _: None, now=lambda: NOW, policy=policy or Policy())
-
-
-def record(journal: Journal, invocation: Invocation) -> None:
-    journal.record(invocation, caller=CALLER, correlation=CORRELATION, duration_ms=3)
-
-
-def rows(journal: Journal, table: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in journal.read(lambda it: it.execute(select(table)).mappings().all())]
+KEPT_WEIGHT = {
+    "value": 80.5,
+    "unit": "kg",
+    "at": "2024-05-01",
+    "sources": ["Observation/7/_history/3"],
+    "note": "mean of 2 readings",
+}
 
 
 def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
@@ -69,6 +59,7 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
         "correlation": CORRELATION,
         "issuer": "https://ehr.example",
         "tenant": "north",
+        "token": "token-1",
         "user": "Practitioner/u1",
         "hook": "patient-view",
         "hook_instance": INSTANCE,
@@ -78,8 +69,11 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
         "patient": "p1",
         "encounter": None,
         "duration_ms": 3,
+        "stages": {"gather": 1500},
     }
     assert outcome["availability"] == {"patient": "complete", "laboratory": "complete"}
+    assert outcome["origins"] == {"patient": "prefetched", "laboratory": "prefetched"}
+    assert outcome["reasons"] == {}
     assert outcome["dropped"] == {"other_patient": 0, "unreadable": 0}
 
 
@@ -88,11 +82,11 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
     [
         (
             Assessed(MODEL, {"risk": 0.25}, inputs=(WEIGHT, ACR)),
-            {"outcome": "assessed", "results": {"risk": 0.25}, "inputs": {"weight_kg": 80.5}},
+            {"outcome": "assessed", "results": {"risk": 0.25}, "inputs": {"weight_kg": KEPT_WEIGHT}},
         ),
         (
             NotAssessable(MODEL, missing=(ACR,), inputs=(WEIGHT, ACR)),
-            {"outcome": "not-assessable", "missing": {"acr_mg_g": "too old"}, "inputs": {"weight_kg": 80.5}},
+            {"outcome": "not-assessable", "missing": {"acr_mg_g": "too old"}, "inputs": {"weight_kg": KEPT_WEIGHT}},
         ),
         (NotApplicable(MODEL, "age 29 is outside"), {"outcome": "not-applicable", "reason": "age 29 is outside"}),
         (
@@ -124,10 +118,9 @@ def test_cards_are_kept_whether_shown_or_held_back(journal: Journal) -> None:
 
 def test_a_time_comes_back_in_utc_whatever_zone_it_had(journal: Journal) -> None:
     eastern = datetime.fromisoformat("2024-06-01T07:00:00-05:00")
-    journal.refused(at=eastern, service="s", status=400, faults=(), caller=CALLER, correlation=CORRELATION)
-    stored = journal.read(lambda it: it.exec_driver_sql("SELECT at FROM refusals").scalar_one())
-    assert stored.startswith("2024-06-01 12:00:00")
-    assert rows(journal, invocations.metadata.tables["refusals"])[0]["at"] == datetime(2024, 6, 1, 12, tzinfo=UTC)
+    refuse(journal, at=eastern)
+    [row] = rows(journal, refusals)
+    assert (row["at"], row["at"].tzinfo) == (datetime(2024, 6, 1, 12, tzinfo=UTC), UTC)
 
 
 def test_nothing_is_answered_that_cannot_be_written(tmp_path: Path) -> None:
@@ -139,7 +132,7 @@ def test_nothing_is_answered_that_cannot_be_written(tmp_path: Path) -> None:
         assert edge.http.get("/health/ready").status_code == 503
         edge.journal.migrate()
         assert edge.call().status_code == 200
-        assert edge.http.get("/health/ready").status_code == 200
+        assert edge.journal.is_ready()
 
 
 def test_half_a_call_is_never_kept(journal: Journal) -> None:
@@ -150,16 +143,7 @@ def test_half_a_call_is_never_kept(journal: Journal) -> None:
     assert len(rows(journal, invocations)) == 1
     record(journal, an_invocation())
     assert len(rows(journal, invocations)) == 2
-
-
-def test_a_reader_does_not_wait_for_a_writer(journal: Journal, tmp_path: Path) -> None:
-    record(journal, an_invocation())
-    writer = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    try:
-        assert len(rows(journal, invocations)) == 1
-    finally:
-        writer.close()
+    assert [row["uuid"] for row in rows(journal, cards)] != []
 
 
 def test_several_threads_write_at_once(journal: Journal) -> None:
@@ -177,44 +161,119 @@ def test_several_threads_write_at_once(journal: Journal) -> None:
     assert len(rows(journal, invocations)) == 80
 
 
-def write_some(folder: str) -> None:
-    journal = a_journal(Path(folder))
-    journal.migrate()
-    for _ in range(20):
-        record(journal, an_invocation())
-    journal.close()
+def write_some(database: ADatabase) -> None:
+    with database.journal() as journal:
+        for _ in range(20):
+            record(journal)
 
 
-def test_several_processes_start_and_write_at_once(tmp_path: Path) -> None:
-    processes = [multiprocessing.get_context("spawn").Process(target=write_some, args=(str(tmp_path),)) for _ in "ab"]
+def test_several_processes_start_and_write_at_once(database: ADatabase) -> None:
+    processes = [multiprocessing.get_context("spawn").Process(target=write_some, args=(database,)) for _ in "ab"]
     for process in processes:
         process.start()
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0]
-    journal = a_journal(tmp_path)
-    assert len(rows(journal, invocations)) == 40
-    journal.close()
+    with database.journal() as journal:
+        assert sorted(row["number"] for row in rows(journal, invocations)) == list(range(1, 41))
 
 
-def test_what_would_go_into_a_removed_file_is_not_recorded(journal: Journal, tmp_path: Path) -> None:
-    record(journal, an_invocation())
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    for file in tmp_path.glob("journal.db*"):
-        file.rename(kept / file.name)
-    assert not journal.is_ready()
-    with pytest.raises(NotRecorded):
-        record(journal, an_invocation())
-    for file in kept.iterdir():
-        file.rename(tmp_path / file.name)
-    assert journal.is_ready()
-    record(journal, an_invocation())
-    assert len(rows(journal, invocations)) == 2
+def test_a_reader_does_not_wait_for_a_writer(sqlite: ADatabase) -> None:
+    with sqlite.journal() as journal:
+        record(journal)
+        writer = sqlite3.connect(sqlite.path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            assert len(rows(journal, invocations)) == 1
+        finally:
+            writer.close()
 
 
-def test_a_connection_does_not_survive_a_fork(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    parents = journal.read(lambda connection: connection)
-    assert journal.read(lambda connection: connection) is parents
-    monkeypatch.setattr("os.getpid", lambda: -1)
-    assert journal.read(lambda connection: connection) is not parents
+def test_what_would_go_into_a_removed_file_is_not_recorded(sqlite: ADatabase, tmp_path: Path) -> None:
+    with sqlite.journal() as journal:
+        record(journal)
+        kept = tmp_path / "kept"
+        kept.mkdir()
+        for file in tmp_path.glob("journal.db*"):
+            file.rename(kept / file.name)
+        assert not journal.is_ready()
+        with pytest.raises(NotRecorded):
+            record(journal)
+        for file in kept.iterdir():
+            file.rename(tmp_path / file.name)
+        assert journal.is_ready()
+        record(journal)
+        assert len(rows(journal, invocations)) == 2
+
+
+def test_no_connection_survives_a_fork(journal: Journal) -> None:
+    record(journal)
+    child = os.fork()
+    if child == 0:
+        try:
+            record(journal)
+            os._exit(0 if len(rows(journal, invocations)) == 2 else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    record(journal)
+    assert len(rows(journal, invocations)) == 3
+
+
+def test_a_refusal_is_kept_with_who_and_why(journal: Journal) -> None:
+    refuse(journal, status=412, faults=[Fault("incomplete", "the data are missing", "prefetch.patient")])
+    [row] = rows(journal, refusals)
+    assert (row["issuer"], row["tenant"], row["token"], row["status"]) == (CALLER.issuer, "north", "token-1", 412)
+    assert row["faults"] == [
+        {
+            "code": "incomplete",
+            "text": "the data are missing",
+            "expression": "prefetch.patient",
+            "severity": "error",
+        }
+    ]
+
+
+def test_a_long_id_of_a_token_is_kept_as_its_digest(journal: Journal) -> None:
+    record(journal, caller=Caller("i", None, "x" * 10_000))
+    token = rows(journal, invocations)[0]["token"]
+    assert token.startswith("sha256:")
+    assert len(token) == 71
+
+
+def test_a_refused_address_is_kept_and_a_flood_of_them_is_counted(database: ADatabase) -> None:
+    """[FHIR-80] Blocked attempts are audited with issuer and host, and rate-limited."""
+    with database.journal() as journal:
+        for _ in range(A_MINUTE + 5):
+            block(journal, host="169.254.169.254", why="link-local")
+        block(journal, issuer="https://other.example")
+        kept = [row for row in rows(journal, blocked) if row["issuer"] == CALLER.issuer]
+        assert [(row["host"], row["why"], row["more"]) for row in kept] == [
+            ("169.254.169.254", "link-local", 0)
+        ] * A_MINUTE
+        assert len(rows(journal, blocked)) == A_MINUTE + 1
+        block(journal, at=NOW.replace(minute=1))
+        assert rows(journal, blocked)[-1]["more"] == 5
+        for _ in range(A_MINUTE):
+            block(journal, at=NOW.replace(minute=1))
+    with database.journal() as journal:
+        last = rows(journal, blocked)[-1]
+    assert (last["host"], last["why"], last["more"]) == ("", LEFT_OUT, 1)
+
+
+def test_text_that_one_database_cannot_hold_is_kept_without_it(journal: Journal) -> None:
+    record(journal, caller=Caller("i", "a\0b"))
+    assert rows(journal, invocations)[0]["tenant"] == "a\ufffdb"
+
+
+def test_a_journal_that_failed_is_ready_once_it_takes_what_is_written(sqlite: ADatabase) -> None:
+    with sqlite.journal() as journal:
+        writer = sqlite3.connect(sqlite.path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(NotRecorded) as caught:
+            record(journal)
+        assert caught.value.cause is JournalTrouble.LOCKED
+        assert journal.trouble is JournalTrouble.LOCKED
+        writer.close()
+        assert journal.is_ready()
+        assert journal.trouble is None

@@ -1,15 +1,13 @@
 """Feedback in the journal: whose card it is, which cards count, and what is found again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.journal.audit import Caller, Journal
-from cds_hooks.journal.database import open_database
 from cds_hooks.journal.feedback import Received, feedback_of, overrides_of, record_feedback
 from cds_hooks.policy import Policy, ReleaseState
 from cds_hooks.protocol.feedback import CardFeedback, GivenReason, Outcome, OverrideReason
@@ -22,14 +20,6 @@ NORTH = Caller("https://ehr.example", "north")
 SOUTH = Caller("https://ehr.example", "south")
 EVERY_TIME: Mapping[str, str] = MappingProxyType({})
 OTHER = Caller("https://other.example", "north")
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(open_database(f"sqlite:///{tmp_path / 'journal.db'}"))
-    journal.migrate()
-    yield journal
-    journal.close()
 
 
 def recorded(

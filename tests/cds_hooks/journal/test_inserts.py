@@ -1,54 +1,49 @@
 """Inserts compiled once say the same to every database we know."""
 
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from cds_hooks.journal.database import migrate, open_database
+from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.inserts import Insert
-from cds_hooks.journal.tables import refusals
-from tests.cds_hooks.web.edge import NOW
+from cds_hooks.journal.tables import feedback, refusals
+from tests.cds_hooks.journal.journals import NOW, rows
 
 ROW: dict[str, Any] = {
+    "id": 7,
     "at": NOW,
     "correlation": "c",
     "issuer": "i",
-    "tenant": None,
     "service": "s",
     "status": 400,
     "faults": [{"code": "invalid"}],
 }
 
 
-class ARecorder:
-    """Takes what would go to a driver."""
-
-    returns_rows = True
-
-    def exec_driver_sql(self, sql: str, parameters: Any) -> "ARecorder":
-        self.sql, self.parameters = sql, parameters
-        return self
-
-    def scalar_one(self) -> int:
-        return 7
+def test_a_row_comes_back_as_it_was_added(journal: Journal) -> None:
+    add = Insert(refusals, journal.engine.dialect)
+    assert journal.write(lambda book: add.add(book.driver, add.stored(ROW)))
+    assert rows(journal, refusals) == [{**ROW, "tenant": None, "token": None}]
 
 
-def test_a_row_comes_back_as_it_was_added(tmp_path: Path) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'journal.db'}")
-    migrate(engine)
-    add = Insert(refusals, engine.dialect, without=["id"])
-    with engine.begin() as connection:
-        assert [add.add(connection, ROW), add.add(connection, ROW)] == [1, 2]
-        add.add_all(connection, [ROW, ROW])
-        rows = [dict(row) for row in connection.execute(refusals.select()).mappings()]
-    assert rows == [{"id": number, **ROW} for number in (1, 2, 3, 4)]
+def test_a_row_that_is_there_is_not_added_again(journal: Journal) -> None:
+    add = Insert(refusals, journal.engine.dialect, once_by="id")
+    row = add.stored(ROW)
+    assert journal.write(lambda book: [add.add(book.driver, row), add.add(book.driver, row)]) == [True, False]
+    assert len(rows(journal, refusals)) == 1
 
 
-def test_postgresql_is_asked_for_the_number_it_gave() -> None:
-    recorder: Any = ARecorder()
-    add = Insert(refusals, PGDialect(paramstyle="pyformat"), without=["id"])  # type: ignore[no-untyped-call]
-    assert add.add(recorder, ROW) == 7
-    assert recorder.sql.endswith("RETURNING refusals.id")
-    assert recorder.parameters == {**ROW, "faults": '[{"code": "invalid"}]'}
-    assert all(f"%({name})s" in recorder.sql for name in ROW)
+def test_what_is_stored_is_what_a_digest_covers() -> None:
+    add = Insert(refusals, PGDialect(paramstyle="pyformat"))  # type: ignore[no-untyped-call]
+    eastern = datetime.fromisoformat("2024-06-01T07:00:00-05:00")
+    stored = add.stored({**ROW, "at": eastern, "tenant": "a\0b"})
+    assert (stored["at"].isoformat(), stored["faults"]) == ("2024-06-01T12:00:00+00:00", '[{"code":"invalid"}]')
+    assert (stored["tenant"], stored["token"]) == ("a\ufffdb", None)
+
+
+def test_each_database_is_told_in_its_own_words(journal: Journal) -> None:
+    once = Insert(feedback, journal.engine.dialect, once_by="digest")
+    assert "ON CONFLICT (digest) DO NOTHING" in once._sql
+    marks = {"sqlite": "?", "postgresql": "%(digest)s"}
+    assert marks[journal.engine.dialect.name] in once._sql
