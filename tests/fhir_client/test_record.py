@@ -120,15 +120,24 @@ def test_a_death_counts_from_when_it_happened(element: Resource, *, is_deceased:
 def test_a_result_is_read_whole() -> None:
     resource = weight(70.5, encounter="Encounter/e1", id="o1", meta={"versionId": "3"})
 
-    assert a_record(resource).observations(WEIGHT) == (
-        Observation(
-            source=Source("Observation/o1", "3"),
-            codings=(Code(LOINC, "29463-7"),),
-            at=at("2024-05-01"),
-            quantity=Quantity(70.5, "kg"),
-            encounter="Encounter/e1",
-        ),
+    [result] = a_record(resource).observations(WEIGHT)
+
+    assert (result.source, result.codings, result.encounter) == (
+        Source("Observation/o1", "3"),
+        (Code(LOINC, "29463-7"),),
+        "Encounter/e1",
     )
+    assert result == Observation(result.origin, at=at("2024-05-01"), quantity=Quantity(70.5, "kg"))
+
+
+def test_results_are_equal_if_they_come_from_the_same_place_and_only_then() -> None:
+    row = weight(70.5, encounter="Encounter/e1", id="o1", meta={"versionId": "3"})
+    [result] = a_record(row).observations(WEIGHT)
+
+    assert a_record(dict(row)).observations(WEIGHT) == (result,)
+    elsewhere: tuple[Resource, ...] = ({"id": "o2"}, {"encounter": {"reference": "Encounter/e2"}}, {"meta": {}})
+    for more in elsewhere:
+        assert a_record({**row, **more}).observations(WEIGHT) != (result,)
 
 
 @pytest.mark.parametrize(
@@ -182,12 +191,14 @@ def test_a_panel_gives_its_components_with_its_time_and_source() -> None:
     panel = a_blood_pressure(150, 90, on="2024-05-01", id="bp1", encounter="Encounter/e1")
     record = a_record(panel)
 
-    assert record.observations(SYSTOLIC) == (
-        Observation(
-            Source("Observation/bp1"), (Code(LOINC, "8480-6"),), at("2024-05-01"), Quantity(150, "mm[Hg]"),
-            encounter="Encounter/e1",
-        ),
-    )  # fmt: skip
+    [result] = record.observations(SYSTOLIC)
+
+    assert (result.source, result.codings, result.encounter) == (
+        Source("Observation/bp1"),
+        (Code(LOINC, "8480-6"),),
+        "Encounter/e1",
+    )
+    assert result == Observation(result.origin, at=at("2024-05-01"), quantity=Quantity(150, "mm[Hg]"))
     assert [panel.has_value for panel in record.observations(PANEL)] == [False]
 
 
