@@ -20,6 +20,10 @@ _ATTEMPTS = 4
 _TUNNEL_ANSWER_BYTES = 16_384
 
 
+class UnfitAuthorities(ValueError):
+    """The file of certificate authorities holds none that can be read. The message does not repeat its path."""
+
+
 class TooMuch(OSError):
     """The other side sent more than was allowed for."""
 
@@ -97,13 +101,21 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
     """Trust the system's authorities and, where given, the hospital's own besides; TLS 1.2 or newer (FHIR-29).
 
     Besides, not instead: the hospital's FHIR server has its certificate, the vendor's authorization server another.
+
+    Raises:
+        UnfitAuthorities: the file holds no certificate.
     """
     # Not create_default_context: that writes the keys of every session to the file that SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs()
     if ca_file is not None:
-        context.load_verify_locations(ca_file)
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError:
+            raise UnfitAuthorities(
+                "the file of certificate authorities holds no certificate that can be read"
+            ) from None
     context.set_alpn_protocols(["http/1.1"])
     context.sslsocket_class = TlsSocket
     return context
@@ -165,7 +177,19 @@ class Dialer:
         self._proxy = proxy
         self._names = Names(resolve)
         self._dial = dial
-        self._trust: ssl.SSLContext | None = None
+        self._context: ssl.SSLContext | None = None
+        self._lock = Lock()
+
+    def trust(self) -> ssl.SSLContext:
+        """Give whom we trust; reading it once takes a tenth of a second, so better before the first call than in it.
+
+        Raises:
+            UnfitAuthorities: the file of authorities holds none.
+        """
+        with self._lock:
+            if self._context is None:
+                self._context = trusting(self._ca_file)
+            return self._context
 
     def open(self, server: Base, reach: Reach, *, meter: Meter, seconds: float) -> PlainSocket | TlsSocket:
         """Connect to a server, each attempt within these seconds and all within the meter's deadline.
@@ -219,11 +243,10 @@ class Dialer:
 
     def _secured(self, connection: PlainSocket, host: str, meter: Meter, seconds: float) -> TlsSocket:
         """Check that the server is who its name says: by name, though the connection was made to an address."""
-        if self._trust is None:
-            self._trust = trusting(self._ca_file)
         try:
+            context = self.trust()
             connection.settimeout(min(seconds, meter.seconds()))
-            secured = cast("TlsSocket", self._trust.wrap_socket(connection, server_hostname=host))
+            secured = cast("TlsSocket", context.wrap_socket(connection, server_hostname=host))
         except BaseException:
             connection.close()
             raise

@@ -125,6 +125,14 @@ class Transport:
         self._is_closed = False
         self._lock = Lock()
 
+    def prepare(self) -> None:
+        """Read the certificate authorities now: before a fork, and where an unfit file can still stop the start.
+
+        Raises:
+            UnfitAuthorities: the file of authorities holds none.
+        """
+        self._dialer.trust()
+
     def exchange(
         self,
         method: str,
