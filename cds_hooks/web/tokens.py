@@ -2,7 +2,7 @@
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 LONGEST_TOKEN = 8192
 # RFC 6750: the scheme whatever its case, then one token. Three parts: five would be an encrypted one.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+) *")
+_TO_STANDARD = str.maketrans("-_", "+/")
+_PADDING = (b"", b"", b"==", b"=")
 
 
 class NotAToken(ValueError):
@@ -51,7 +53,7 @@ def strict_object(text: bytes) -> dict[str, Any]:
         NotAToken: it is not one.
     """
     try:
-        found = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        found = _DECODER.decode(text.decode("utf-8"))
     except (ValueError, RecursionError):
         raise NotAToken("not a JSON object") from None
     if not isinstance(found, dict):
@@ -60,9 +62,10 @@ def strict_object(text: bytes) -> dict[str, Any]:
 
 
 def _decoded(part: str) -> bytes:
-    raw = urlsafe_b64decode(part + "=" * (-len(part) % 4)) if len(part) % 4 != 1 else b""
+    text = part.translate(_TO_STANDARD).encode("ascii")
+    raw = a2b_base64(text + _PADDING[len(text) % 4]) if len(text) % 4 != 1 else b""
     # Bits left over at the end would let one token be written in several ways.
-    if urlsafe_b64encode(raw).rstrip(b"=") != part.encode("ascii"):
+    if b2a_base64(raw, newline=False).rstrip(b"=") != text:
         raise NotAToken("not base64url")
     return raw
 
@@ -76,3 +79,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_: str) -> NoReturn:
     raise NotAToken("NaN and infinity are no JSON")
+
+
+# Made once: json.loads makes a decoder for each text that it reads with such rules.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
