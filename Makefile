@@ -10,7 +10,7 @@ WORKERS ?= auto
 RUN := .venv/run.stamp
 TEST := .venv/test.stamp
 
-.PHONY: help demo test test-browser bench check format lint types imports tests conformance lock sbom clean
+.PHONY: help demo test test-browser test-postgres bench check format lint types imports tests conformance lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo '  make test            every check: format, lint, types, import rules, tests'
 	@echo '  make check           the same without the tests; `make tests` runs only those'
 	@echo '  make test-browser    the sandbox in headless Chromium, screenshots kept'
+	@echo '  make test-postgres   the journal over a real PostgreSQL, and two workers under load'
 	@echo '  make bench           benchmarks, each a ratio against its floor'
 	@echo '  make conformance     docs/conformance.md anew;  make lock  the lock files anew;  make sbom  their bill of materials'
 
@@ -49,6 +50,9 @@ tests: $(TEST)
 
 test-browser: $(TEST)
 	$(BIN)/python -m pytest -m browser
+
+test-postgres: $(TEST)
+	$(BIN)/python -m tools.postgres $(BIN)/python -m pytest -m postgres tests/cds_hooks/journal
 
 bench: $(RUN)
 	$(BIN)/python -m tools.bench
