@@ -97,7 +97,7 @@ def _add(arguments: argparse.Namespace) -> int:
         return 2
     path = Path(named)
     client = add_entry(path, _entry(arguments, path.parent))
-    print(f"added to {path}: {client.issuer}", *_to_register(client, settings.base_url), sep="\n")
+    print(f"added to {path}: {client.issuer}", *_to_register(client, settings), sep="\n")
     return 0
 
 
@@ -113,11 +113,12 @@ def _entry(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return entry | {key: given[key] for key in (*keys, "rate_limit") if given[key] is not None}
 
 
-def _to_register(client: "Client", base_url: str) -> Iterator[str]:
+def _to_register(client: "Client", settings: "Settings") -> Iterator[str]:
     """Say what the EHR's side has to enter, and what comes next here."""
     from cds_hooks.web.authentication import LONGEST_LIFE_SECONDS
     from cds_hooks.web.settings import BASE_URL
 
+    base_url = settings.base_url
     jku = "" if client.jwks_url is None else f", jku {client.jwks_url} or none"
     feedback = {"service": "{id}", "feedback": "{id}/feedback", "both": "{id}/feedback, or {id}"}
     yield ""
@@ -131,7 +132,8 @@ def _to_register(client: "Client", base_url: str) -> Iterator[str]:
     yield f"  jti        {'new for each call' if client.replay == 'enforce' else 'required'}"
     if client.tenants is not None:
         yield f"  tenant     one of {', '.join(sorted(client.tenants))}"
-    yield f"  our keys   {base_url}/.well-known/jwks.json"
+    if settings.signing_keys is not None:
+        yield f"  our keys   {base_url}/.well-known/jwks.json"
     yield ""
     if base_url == BASE_URL:
         yield "Set CHARTSIDE_BASE_URL to the address that the EHR calls: aud is compared with it."

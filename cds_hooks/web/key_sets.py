@@ -92,10 +92,6 @@ class KeySets:
             raise KeysUnavailable("no key set of this client is at hand")
         return key
 
-    def is_ready(self, client: Client) -> bool:
-        """Tell whether a key set of this client is at hand; nothing is fetched to find out."""
-        return self._timer() < self._states[client.issuer].kept_until
-
     def _refresh(self, client: Client, state: _State, *, may_wait: bool) -> None:
         """Ask for the keys, if nobody has within the interval; one thread asks, those who need the answer wait for it.
 

@@ -61,6 +61,7 @@ def test_what_the_ehr_has_to_enter_is_printed(
     clients: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHARTSIDE_BASE_URL", "https://cds.example")
+    monkeypatch.setenv("CHARTSIDE_SIGNING_KEYS", str(clients.parent))
     assert main([*PLAIN, "--tenant", "north", "--feedback-audience", "service"]) == 0
     said = capsys.readouterr().out
     assert f"added to {clients}: {ISSUER}" in said
@@ -79,7 +80,9 @@ def test_what_the_ehr_has_to_enter_is_printed(
 def test_without_a_base_url_it_is_asked_for(clients: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(PLAIN) == 0
     assert clients.exists()
-    assert "Set CHARTSIDE_BASE_URL" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Set CHARTSIDE_BASE_URL" in said
+    assert "our keys" not in said
 
 
 @pytest.mark.parametrize("end", ["\n", ""])

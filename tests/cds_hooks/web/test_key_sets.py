@@ -53,9 +53,7 @@ class Cabinet:
 def test_nothing_is_fetched_before_a_token_asks() -> None:
     cabinet = Cabinet()
     assert cabinet.fetches == 0
-    assert not cabinet.key_sets.is_ready(CLIENT)
     assert cabinet.has("key-1")
-    assert cabinet.key_sets.is_ready(CLIENT)
     assert cabinet.server.asked == [JKU]
 
 
@@ -120,7 +118,6 @@ def test_old_keys_are_kept_when_new_ones_cannot_be_had_but_not_for_ever(body: by
     cabinet.seconds += 1.0
     with pytest.raises(KeysUnavailable):
         cabinet.has("key-1")
-    assert not cabinet.key_sets.is_ready(CLIENT)
 
 
 @pytest.mark.parametrize(
