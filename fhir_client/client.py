@@ -25,6 +25,7 @@ from fhir_client.server import REAL, Outgoing, Pace, Server
 from fhir_client.transport import OnRefused, Transport
 
 _BASES_REMEMBERED = 256  # a caller may make up bases beneath a listed server
+_HABIT_SECONDS = 6 * 3_600.0
 _METADATA_SECONDS = 10.0
 
 
@@ -114,11 +115,17 @@ class Connections:
                     self._transport, self._limits, retries=self._retries, patience=self._patience, pace=self._pace
                 )
                 self._servers[base.origin] = server
-            habits = self._habits.setdefault(str(base), Habits())
-            self._habits.move_to_end(str(base))
-            if len(self._habits) > _BASES_REMEMBERED:
-                self._habits.popitem(last=False)
-            return server, habits
+            return server, self._habits_of(str(base))
+
+    def _habits_of(self, base: str) -> Habits:
+        now = self._pace.clock()
+        habits = self._habits.get(base)
+        if habits is None or now - habits.since > _HABIT_SECONDS:
+            habits = self._habits[base] = Habits(since=now)
+        self._habits.move_to_end(base)
+        if len(self._habits) > _BASES_REMEMBERED:
+            self._habits.popitem(last=False)
+        return habits
 
     def _known(self, server: Server, base: Base, outgoing: Outgoing) -> Capabilities:
         if self._library is None:

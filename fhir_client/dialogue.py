@@ -29,8 +29,12 @@ _NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(slots=True)
 class Habits:
-    """What one base was found to take, or not: remembered by the process, whoever asks (FHIR-47, FHIR-59, FHIR-12)."""
+    """What one base was found to take, or not: remembered by the process, whoever asks (FHIR-47, FHIR-59, FHIR-12).
 
+    Forgotten after hours (`since`): a server is upgraded, and a gateway that refused a POST once does not for ever.
+    """
+
+    since: float
     searches_by_post: bool = True
     takes_batch: bool | None = None
     takes_version: bool = True

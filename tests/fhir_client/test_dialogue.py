@@ -1,20 +1,24 @@
 """How a server is spoken to: versions, local names, filters it ignores, and the versions of what it gives."""
 
+import time
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from fhir_client.addresses import Base
 from fhir_client.answers import Remark
 from fhir_client.client import Connections
 from fhir_client.codes import LOINC, Code, CodeSet
 from fhir_client.dialogue import Manners
 from fhir_client.errors import Reason
+from fhir_client.questions import Deadline
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.references import medications_pointed_at
 from fhir_client.releases import Release
 from fhir_client.search import Search
+from fhir_client.server import Pace
 from tests.builders import a_bundle
 from tests.fhir_asking import PATIENT, a_client, an_observation, found, ids
 from tests.fhir_stub import Asked, FhirStub, Says, an_outcome
@@ -63,6 +67,26 @@ def test_the_version_of_the_answer_is_looked_at(
     """[FHIR-12] Servers may ignore them; check the answer's Content-Type: what is of a release we know is read."""
     server.on("GET", "Patient/p1", Says(A_PATIENT, media_type=f"application/fhir+json;fhirVersion={version}"))
     assert found(a_client(connections, server), PATIENT).reason is reason
+
+
+def test_what_a_server_does_not_take_is_tried_again_after_hours(server: FhirStub) -> None:
+    """[FHIR-47] Identifiers stay out of access logs: a POST that was refused once is not given up for ever."""
+    now = 1_000.0
+    server.on("POST", "Observation/_search", Says(an_outcome(), 405))
+    server.on("GET", "Observation", Says(a_bundle()))
+    with Connections(pace=Pace(clock=lambda: now)) as connections:
+        for hours in (0, 5, 2):
+            now += hours * 3_600
+            found(a_client(connections, server))
+    assert [asked.method for asked in server.asked] == ["POST", "GET", "GET", "POST", "GET"]
+
+
+def test_made_up_bases_do_not_fill_the_memory(connections: Connections) -> None:
+    deadline = Deadline.after(1, time.monotonic)
+    for number in range(300):
+        base = Base.parse(f"https://fhir.example/{number}")
+        connections.client(base, token=None, deadline=deadline, request_id="request-1")
+    assert (len(connections._habits), len(connections._servers)) == (256, 1)
 
 
 # Names
