@@ -23,6 +23,7 @@ DEADLINE_MS = 4000
 MAX_BODY_BYTES = 10 * 1024 * 1024
 LONGEST_DEADLINE_MS = 60_000
 LARGEST_BODY = 1 << 30
+_SECRETS = frozenset({"password", "sslpassword"})  # libpq takes them from an address; a secret is a file, never a value
 
 _T = TypeVar("_T")
 
@@ -242,6 +243,8 @@ def _database_url(text: str) -> str:
         raise ValueError("must be sqlite or postgresql")
     if kind == "sqlite" and url.database in {None, "", ":memory:"}:
         raise ValueError("must name a file: a journal in memory is no journal")
+    if url.password is not None or not _SECRETS.isdisjoint(url.query):
+        raise ValueError("must hold no password: passfile= names libpq's password file")
     return text
 
 

@@ -12,8 +12,8 @@ CREATE ROLE chartside LOGIN PASSWORD :'service_password';
 -- Reads: auditors. Its members are people, each with a login of their own.
 CREATE ROLE chartside_auditor NOLOGIN;
 
-REVOKE ALL ON DATABASE chartside FROM PUBLIC;
-GRANT CONNECT ON DATABASE chartside TO chartside_owner, chartside, chartside_auditor;
+REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"DBNAME" TO chartside_owner, chartside, chartside_auditor;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO chartside_owner;
 GRANT USAGE ON SCHEMA public TO chartside, chartside_auditor;

@@ -130,6 +130,13 @@ def test_the_service_serves_as_another_role_than_the_owner_of_the_tables() -> No
     assert SERVICES["chartside"]["secrets"] == ["pgpass"]
 
 
+def test_passwords_of_roles_come_from_files_where_no_variable_gives_them() -> None:
+    roles = (DEPLOY / "postgres" / "roles.sql").read_text(encoding="utf-8")
+    read = set(re.findall(r"`cat /run/secrets/(\w+)`", roles))
+    assert read == set(SERVICES["db"]["secrets"]) - {"db_superuser"}
+    assert re.findall(r"PASSWORD (\S+);", roles) == [":'owner_password'", ":'service_password'"]
+
+
 def test_every_setting_in_the_compose_file_is_one() -> None:
     names = {name for service in SERVICES.values() for name in service.get("environment", {})}
     assert unknown_names(dict.fromkeys(names, "")) == ()

@@ -178,9 +178,20 @@ def test_a_demonstration_serves_loopback_alone(tmp_path: Path) -> None:
     assert settings.policy.demonstration
 
 
-def test_the_repr_of_settings_has_no_password() -> None:
-    settings = Settings.from_environment({"CHARTSIDE_DATABASE_URL": "postgresql://me:secret@db.example/journal"})
-    assert "secret" not in repr(settings)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:secret@db.example/journal",
+        "postgresql+psycopg://me@db.example/journal?password=secret",
+        "postgresql+psycopg://me@db.example/journal?sslkey=key.pem&sslpassword=secret",
+    ],
+)
+def test_the_password_of_the_database_is_a_file_and_no_value(address: str) -> None:
+    with pytest.raises(SettingsError, match="CHARTSIDE_DATABASE_URL: must hold no password") as caught:
+        Settings.from_environment({"CHARTSIDE_DATABASE_URL": address})
+    assert "secret" not in str(caught.value)
+    named = "postgresql+psycopg://me@db.example/journal?passfile=/run/secrets/pgpass"
+    assert Settings.from_environment({"CHARTSIDE_DATABASE_URL": named}).database_url == named
 
 
 SITE = """
