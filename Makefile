@@ -19,10 +19,9 @@ help:
 	@echo 'Imports point one way:  sandbox (a stand-in EHR) > cds_hooks (the service) > models > fhir_client'
 	@echo 'A new service is one file in cds_hooks/services/, a new model one folder in models/; see CONTRIBUTING.md.'
 	@echo '  make demo            service and sandbox EHR on loopback, synthetic patients; open http://127.0.0.1:8080/'
-	@echo '  make test            every check: format, lint, types, import rules, tests'
-	@echo '  make check           the same without the tests; `make tests` runs only those'
+	@echo '  make test            make check  (format, lint, types, import rules) and make tests'
 	@echo '  make test-browser    the sandbox in headless Chromium, screenshots kept'
-	@echo '  make test-postgres   the journal over a real PostgreSQL, and two workers under load'
+	@echo '  make test-postgres   the journal and its roles on a real PostgreSQL, and two workers under load'
 	@echo '  make bench           benchmarks, each a ratio against its floor'
 	@echo '  make conformance     docs/conformance.md anew;  make lock  the lock files anew;  make sbom  their bill of materials'
 
@@ -52,7 +51,7 @@ test-browser: $(TEST)
 	$(BIN)/python -m pytest -m browser
 
 test-postgres: $(TEST)
-	$(BIN)/python -m tools.postgres $(BIN)/python -m pytest -m postgres tests/cds_hooks/journal
+	$(BIN)/python -m tools.postgres $(BIN)/python -m pytest -m postgres tests/cds_hooks/journal tests/deploy
 
 bench: $(RUN)
 	$(BIN)/python -m tools.bench
