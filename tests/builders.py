@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from fhir_client.codes import ICD_10_CM, LOINC, RXNORM, SNOMED_CT, UCUM, Code, CodeSet
+from fhir_client.errors import Reason
 from fhir_client.record import Availability, PatientRecord
 
 Resource = dict[str, Any]
@@ -171,6 +172,7 @@ def a_record(
     patient_id: str = "p1",
     encounter_id: str | None = None,
     availability: Mapping[str, Availability] | None = None,
+    reasons: Mapping[str, Reason] | None = None,
     drafts: tuple[Resource, ...] = (),
 ) -> PatientRecord:
     """Build a record of these resources; without a Patient among them, of a woman of 63."""
@@ -182,6 +184,7 @@ def a_record(
         as_of=datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of,
         encounter_id=encounter_id,
         availability=availability,
+        reasons=reasons or {},
         drafts=drafts,
     )
 
