@@ -175,3 +175,10 @@ def test_a_round_that_took_some_minutes_is_one_set_in_the_trend() -> None:
     late = an_observation("8310-5", 37.8, "Cel", on="2024-05-31T22:05:00Z")
     series = news2_series(a_record(*an_inpatient(late, without="8310-5")), Site())
     assert [(total.at.text, total.points) for total in series] == [("2024-05-31T22:05:00Z", 6)]
+
+
+def test_a_result_of_a_longer_time_has_no_place_in_the_trend() -> None:
+    an_hour = {"start": "2024-05-31T21:50:00Z", "end": "2024-05-31T22:50:00Z"}
+    long = an_observation("8310-5", 37.8, "Cel", on=None, effectivePeriod=an_hour)
+    series = news2_series(a_record(*an_inpatient(long, without="8310-5")), Site())
+    assert [(total.at.text, total.points) for total in series] == [("2024-05-31T22:00:00Z", None)]
