@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 URL_NAME = "CHARTSIDE_TEST_POSTGRES_URL"
 _DEBIANS = Path("/usr/lib/postgresql")
@@ -28,35 +29,70 @@ class CannotRun(Exception):
 def main(command: Sequence[str]) -> int:
     """Run the command, and give its exit status."""
     try:
-        with server() as url:
-            return subprocess.run(command, env={**os.environ, URL_NAME: url}, check=False).returncode  # noqa: S603
+        with Server() as server:
+            return subprocess.run(command, env={**os.environ, URL_NAME: server.url}, check=False).returncode  # noqa: S603
     except CannotRun as error:
         print(f"tools.postgres: {error}", file=sys.stderr)
         return 1
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """Start a server, give its address, and remove it."""
-    binaries = _binaries()
-    account = _account()
-    home = Path(tempfile.mkdtemp(prefix="chartside-postgres-"))
-    try:
-        if account is not None:
-            os.chown(home, account.pw_uid, account.pw_gid)
-        data, log = home / "data", home / "log"
-        options = " ".join(
-            f"-c {name}={value}" for name, value in {**_OPTIONS, "unix_socket_directories": home}.items()
-        )
-        control: list[str | Path] = [binaries / "pg_ctl", "--pgdata", data, "--log", log, "--wait", "--silent"]
-        _run([binaries / "initdb", "--pgdata", data, "--auth=trust", f"--username={_ROLE}", "--encoding=UTF8"], account)
+class Server:
+    """A throw-away server while the block runs."""
+
+    def __init__(self) -> None:
+        """Start nothing yet.
+
+        Raises:
+            CannotRun: there is none to start.
+        """
+        self._binaries = _binaries()
+        self._account = _account()
+        self._home = Path(tempfile.mkdtemp(prefix="chartside-postgres-"))
+
+    @property
+    def url(self) -> str:
+        """Where it is: a socket in a directory of its own."""
+        return f"postgresql+psycopg://{_ROLE}@/postgres?host={self._home}"
+
+    def __enter__(self) -> Self:
         try:
-            _run([*control, "--options", options, "start"], account)
-            yield f"postgresql+psycopg://{_ROLE}@/postgres?host={home}"
-        finally:
-            _run([*control, "--mode=immediate", "stop"], account)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+            if self._account is not None:
+                os.chown(self._home, self._account.pw_uid, self._account.pw_gid)
+            words: list[str | Path] = ["--pgdata", self._data, "--auth=trust", f"--username={_ROLE}", "--encoding=UTF8"]
+            _run([self._binaries / "initdb", *words], self._account)
+            self._start()
+        except BaseException:
+            shutil.rmtree(self._home, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def kill_and_restart(self) -> None:
+        """End every process of the server at once, as after a crash, and start it again: it recovers from its log."""
+        self._stop()
+        self._start()
+
+    @property
+    def _data(self) -> Path:
+        return self._home / "data"
+
+    def _start(self) -> None:
+        settings = {**_OPTIONS, "unix_socket_directories": self._home}
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        _run([*self._control, "--options", options, "start"], self._account)
+
+    def _stop(self) -> None:
+        _run([*self._control, "--mode=immediate", "stop"], self._account)
+
+    @property
+    def _control(self) -> list[str | Path]:
+        log = self._home / "log"
+        return [self._binaries / "pg_ctl", "--pgdata", self._data, "--log", log, "--wait", "--silent"]
 
 
 def _binaries() -> Path:
