@@ -184,24 +184,25 @@ class FhirClient:
         return self._dialogue.read(*target)
 
     def _together(self, works: Sequence[Work]) -> None:
-        """Do them side by side until the deadline; those that would only queue behind a stuck server are given up."""
-        server = self._dialogue.server
-        waiting: dict[Future[None], Work] = {}
-        for work in works if self._dialogue.remaining else ():
-            future = server.submit(work.run)
-            if future is None:
+        """Do them side by side until the deadline, or until it is not worth to wait for this server."""
+        server, futures = self._dialogue.server, dict[Future[None], Work]()
+        with server.waiting() as is_worth_waiting:
+            for work in works if self._dialogue.remaining else ():
+                future = server.submit(work.run) if is_worth_waiting() else None
+                if future is None:
+                    work.give_up(Reason.RESTING)
+                else:
+                    futures[future] = work
+            while futures:
+                seconds = min(self._dialogue.remaining, server.patience_seconds / 2)
+                done, late = wait(futures, timeout=seconds)
+                for future in done:
+                    if not future.cancelled():  # as the process ends
+                        future.result()  # raises errors of ours; those of the server are answers
+                futures = {future: futures[future] for future in late}
+                if not self._dialogue.remaining or not is_worth_waiting():
+                    break
+        for future, work in futures.items():
+            future.cancel()
+            if self._dialogue.remaining:
                 work.give_up(Reason.RESTING)
-            else:
-                waiting[future] = work
-        while waiting:
-            done, late = wait(waiting, timeout=min(self._dialogue.remaining, server.limits.stall_seconds))
-            for future in done:
-                if not future.cancelled():  # as the process ends
-                    future.result()  # raises errors of ours; those of the server are answers
-            if not late:
-                return
-            is_over = not self._dialogue.remaining
-            for future in late:
-                if (is_over or server.is_stuck) and future.cancel() and not is_over:
-                    waiting[future].give_up(Reason.RESTING)
-            waiting = {} if is_over else {future: waiting[future] for future in late if not future.cancelled()}

@@ -39,8 +39,9 @@ class Limits:
     """How much one answer may be: what lies beyond is not read, and the answer says so (FHIR-4, FHIR-43).
 
     A list of codes or ids longer than `list_characters` is asked in several searches (FHIR-48). `concurrency` counts
-    the requests that one server works on for us at a time, `waiting` those that wait for their turn. When all have been
-    under way for `stall_seconds` without one coming to its end, nobody queues up behind them.
+    the requests that one server works on for us at a time, `waiting` those that wait for their turn. While a server
+    answers nobody, for three times as long as it has ever taken lately but within `stall_seconds`, only the `calls`
+    that came first go on waiting for it: each holds a thread of the service, and others need those.
     """
 
     pages: int = 20
@@ -50,7 +51,8 @@ class Limits:
     connect_seconds: float = 2.0
     concurrency: int = 8
     waiting: int = 256
-    stall_seconds: float = 2.0
+    calls: int = 2
+    stall_seconds: tuple[float, float] = (0.5, 2.0)
 
 
 USUAL = Limits()

@@ -3,9 +3,11 @@
 Kept by origin and shared by all calls. What comes back belongs to the call; none of it is kept here (FHIR-61).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from random import SystemRandom
 from threading import Lock
 from time import monotonic, sleep
@@ -19,6 +21,9 @@ from fhir_client.replies import is_transient
 from fhir_client.retrying import IN_A_CALL, Retries, pause_before
 from fhir_client.transport import Reply, Transport
 
+_TIMES_THE_LONGEST = 3
+_UNKNOWN_SECONDS = 0.3  # stands for the longest answer of a server that has not answered yet
+_FORGETTING = 0.02
 _DOWN = frozenset({502, 503, 504})  # 429 is said by a server that is up; any other 5xx may be this question's fault
 
 
@@ -65,30 +70,44 @@ class Server:
         self._lock = Lock()
         self._in_hand = 0
         self._moved = 0.0
+        self._longest = _UNKNOWN_SECONDS
+        self._calls: dict[object, None] = {}
 
     @property
     def state(self) -> State:
         """Give the state of the breaker, for metrics."""
         return self._breaker.state
 
-    @property
-    def is_stuck(self) -> bool:
-        """Tell whether every thread has been waiting for this server for long: a newcomer would only queue up."""
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[], bool]]:
+        """Be among the calls that wait for this server; what this gives tells whether to go on waiting (a bulkhead)."""
+        call = object()
         with self._lock:
-            return self._is_stuck()
+            self._calls[call] = None
+        try:
+            yield lambda: self._is_worth_waiting(call)
+        finally:
+            with self._lock:
+                del self._calls[call]
+
+    @property
+    def patience_seconds(self) -> float:
+        """Give how long it may answer nobody before it counts as stalled."""
+        least, most = self.limits.stall_seconds
+        return min(max(least, _TIMES_THE_LONGEST * self._longest), most)
 
     def submit(self, work: Callable[[], None]) -> Future[None] | None:
-        """Have work done in a thread of this server; None if it would not be soon (a bulkhead)."""
+        """Have work done in a thread of this server; None if too much waits for one already."""
         with self._lock:
-            if self._in_hand >= self.limits.concurrency + self.limits.waiting or self._is_stuck():
+            if self._in_hand >= self.limits.concurrency + self.limits.waiting:
                 return None
             try:
                 future = self._threads.submit(work)
             except RuntimeError:  # the process is about to end
                 return None
-            self._in_hand += 1
-            if self._in_hand <= self.limits.concurrency:
+            if not self._in_hand:
                 self._moved = self._pace.clock()
+            self._in_hand += 1
         future.add_done_callback(self._done)
         return future
 
@@ -158,6 +177,8 @@ class Server:
             self._breaker.succeeded()
             raise
         self._breaker.failed() if reply.status in _DOWN else self._breaker.succeeded()
+        took = self._pace.clock() - started
+        self._longest = max(took, self._longest + (took - self._longest) * _FORGETTING)
         return reply
 
     def _pause(self, attempt: int, started: float, deadline: Deadline, reply: Reply | None = None) -> float | None:
@@ -172,9 +193,10 @@ class Server:
             sent=headers.get("Date"),
         )
 
-    def _is_stuck(self) -> bool:
-        are_all_busy = self._in_hand >= self.limits.concurrency
-        return are_all_busy and self._pace.clock() - self._moved > self.limits.stall_seconds
+    def _is_worth_waiting(self, call: object) -> bool:
+        with self._lock:
+            is_stalled = self._in_hand > 0 and self._pace.clock() - self._moved > self.patience_seconds
+            return not is_stalled or call in islice(self._calls, self.limits.calls)
 
     def _done(self, future: Future[None]) -> None:
         with self._lock:

@@ -42,7 +42,7 @@ def test_the_numbers_are_those_that_are_used() -> None:
         f"row within {patience.window_seconds:.0f} s",
         f"alone for {patience.rest_seconds:.0f} s",
         f"up to {patience.longest_rest_seconds:.0f} s",
-        f"its {USUAL.concurrency} requests hangs for {USUAL.stall_seconds:.0f} s",
+        f"lately took, {USUAL.stall_seconds[0]} to {USUAL.stall_seconds[1]:.0f} s",
     ):
         assert said in PAGE
-    assert (IN_A_CALL.attempts, patience.failures) == (1, 10)
+    assert (IN_A_CALL.attempts, patience.failures, USUAL.calls) == (1, 10, 2)
