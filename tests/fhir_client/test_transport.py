@@ -7,19 +7,21 @@ import logging
 import multiprocessing
 import time
 import traceback
+import tracemalloc
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from pathlib import Path
 from socket import socket
+from ssl import TLSVersion
 from threading import Event
 from typing import Any
 
 import pytest
 
 from fhir_client.addresses import BadAddress, Base, BoundToken, Reach
-from fhir_client.dialing import UnfitAuthorities
+from fhir_client.dialing import UnfitAuthorities, trusting
 from fhir_client.errors import AddressRefused, BadResource, FhirError, Reason, Unreachable
 from fhir_client.questions import USUAL, Deadline, Limits, Parameters
 from fhir_client.transport import Headers, Reply, Transport
@@ -297,6 +299,16 @@ def test_plain_http_and_loopback_are_for_exactly_the_listed_test_hosts(server: F
         assert other.asked == []
 
 
+@pytest.mark.parametrize("url", ["http://fhir.example/r4", "http://fhir.example:8080/r4", f"http://{PUBLIC}/r4"])
+def test_plain_http_to_anybody_else_is_never_sent(url: str) -> None:
+    """[FHIR-70] https only, outside listed test hosts."""
+    world = Outside(names={"fhir.example": [[PUBLIC]]})
+    reach = Reach(test_hosts=frozenset({"https://fhir.example", "http://other.example"}))
+    with world.transport() as transport, pytest.raises(AddressRefused) as refused:
+        asked_of(transport, url, reach=reach)
+    assert (refused.value.why, world.looked_up, world.dialed) == ("plain http", [], [])
+
+
 def test_a_test_host_by_name_may_be_on_loopback_and_nowhere_else_inside(server: FhirStub) -> None:
     origin = f"http://localhost:{port_of(server)}"
     world = Outside(
@@ -392,6 +404,7 @@ def test_an_old_tls_is_refused(authority: Authority) -> None:
         world = Outside(names={"fhir.example": [[PUBLIC]]}, routes={f"{PUBLIC}:443": port})
         with world.transport(ca_file=authority.file) as transport, pytest.raises(Unreachable):
             asked_of(transport, "https://fhir.example/r4")
+    assert trusting(None).minimum_version is TLSVersion.TLSv1_2
     # An alert (21), fatal (2): protocol version (70).
     assert (offers[1][0], offers[1][-2:]) == (21, b"\x02\x46")
 
@@ -627,9 +640,14 @@ def test_a_gzip_bomb_is_not_unpacked(server: FhirStub) -> None:
     bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(40)) + packer.flush()
     assert len(bomb) < 50_000
     server.on("GET", "Patient/p1", Says(bomb, headers={"Content-Encoding": "gzip"}))
-    with world.transport() as transport, pytest.raises(BadResource) as refused:
-        asked_of(transport, f"{server.base}/Patient/p1", reach=reach)
+    with world.transport() as transport:
+        tracemalloc.start()
+        with pytest.raises(BadResource) as refused:
+            asked_of(transport, f"{server.base}/Patient/p1", reach=reach, limits=SMALL)
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
     assert refused.value.reason is Reason.TOO_LARGE
+    assert highest < 5_000_000
 
 
 @pytest.mark.parametrize(
@@ -837,8 +855,8 @@ def test_a_closed_transport_keeps_nothing_open(server: FhirStub) -> None:
     assert not any(transport._idle.values())
 
 
-def _ask_in_a_fork(transport: Transport, url: str, reach: Reach, answers: Any) -> None:
-    answers.put(asked_of(transport, url, reach=reach).status)
+def _ask_in_a_fork(transport: Transport, url: str, reach: Reach, world: Outside, answers: Any) -> None:
+    answers.put((asked_of(transport, url, reach=reach).status, len(world.dialed)))
 
 
 def test_a_forked_process_opens_its_own_connections(server: FhirStub) -> None:
@@ -848,12 +866,12 @@ def test_a_forked_process_opens_its_own_connections(server: FhirStub) -> None:
         asked_of(transport, url, reach=reach)
         context = multiprocessing.get_context("fork")
         answers = context.SimpleQueue()
-        child = context.Process(target=_ask_in_a_fork, args=(transport, url, reach, answers))
+        child = context.Process(target=_ask_in_a_fork, args=(transport, url, reach, world, answers))
         child.start()
-        assert answers.get() == 200
+        assert answers.get() == (200, 2)
         child.join()
         assert asked_of(transport, url, reach=reach).status == 200
-    assert len({id(asked) for asked in server.asked}) == 3
+    assert len(world.dialed) == 1
 
 
 def test_no_thread_hears_the_answer_to_anothers_question(server: FhirStub) -> None:
