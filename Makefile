@@ -10,7 +10,7 @@ WORKERS ?= auto
 RUN := .venv/run.stamp
 TEST := .venv/test.stamp
 
-.PHONY: help demo test test-browser test-postgres bench check format lint types imports tests conformance lock sbom clean
+.PHONY: help demo test test-browser test-postgres bench chaos check format lint types imports tests conformance lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
@@ -55,6 +55,10 @@ test-postgres: $(TEST)
 
 bench: $(RUN)
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.bench_fhir
+
+chaos: $(TEST)
+	$(BIN)/python -m tools.chaos
 
 conformance: $(TEST)
 	$(BIN)/python -m tools.conformance
