@@ -102,7 +102,7 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 
 def _serve(arguments: argparse.Namespace) -> int:
     from cds_hooks.journal.metrics import Metrics
-    from cds_hooks.web.server import Server
+    from cds_hooks.web.server import Server, watch_of
     from cds_hooks.web.settings import Settings
     from cds_hooks.web.sharing import Sharing
     from cds_hooks.web.startup import check
@@ -116,6 +116,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         edge,
         settings,
         sharing=sharing,
+        watch=watch_of(edge, settings),
         host=arguments.host,
         port=arguments.port,
         workers=arguments.workers,

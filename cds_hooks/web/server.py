@@ -3,6 +3,7 @@
 import os
 import signal
 from importlib.metadata import version
+from threading import Event, Thread
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # gunicorn publishes no types
@@ -12,10 +13,12 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 from cds_hooks.journal.database import where
 from cds_hooks.journal.logs import Log
 from cds_hooks.journal.metrics import Metrics
+from cds_hooks.journal.watch import Watch
+from cds_hooks.policy import ReleaseState
 from cds_hooks.web.settings import Settings
 from cds_hooks.web.sharing import Sharing
 from cds_hooks.web.worker import RECEIVE_SECONDS, Worker
-from cds_hooks.web.wsgi import Edge, settle_memory
+from cds_hooks.web.wsgi import Edge, clock_of, settle_memory
 
 KEEP_ALIVE_SECONDS = 30
 # Each costs a file descriptor, of which a process usually has 1024; beyond them the longest idle one is closed.
@@ -63,10 +66,25 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
     """gunicorn with our settings; the application is loaded before the workers fork."""
 
     def __init__(
-        self, edge: Edge, settings: Settings, *, sharing: Sharing, host: str, port: int, workers: int, threads: int
+        self,
+        edge: Edge,
+        settings: Settings,
+        *,
+        sharing: Sharing,
+        host: str,
+        port: int,
+        workers: int,
+        threads: int,
+        watch: Watch | None = None,
     ) -> None:
-        """Take an application that is ready to serve, made for as many slots as `sharing` has."""
+        """Take an application that is ready to serve, made for as many slots as `sharing` has.
+
+        The watch, if there is one, looks from the first of the workers.
+        """
         self._edge = edge
+        self._watch = watch
+        self._watching: Thread | None = None
+        self._stop_watching = Event()
         self._settings = settings
         self._sharing = sharing
         self.metrics: Metrics = edge.metrics
@@ -94,8 +112,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
             "when_ready": self._when_ready,
             "pre_fork": self._give_slot,
             "post_fork": self._take_slot,
-            "post_worker_init": lambda _worker: settle_memory(),
-            "worker_exit": lambda _server, _worker: self._edge.close(),
+            "post_worker_init": lambda _worker: self._begin_work(),
+            "worker_exit": lambda _server, _worker: self._end_work(),
             "child_exit": lambda _server, worker: self._sharing.bury(worker.slot),
             "on_exit": lambda _server: self._edge.log.info("stopped", pid=os.getpid()),
         }
@@ -127,6 +145,19 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
         # The worker gives up on what is under way before the master gives up on it: it has still to close the journal.
         worker.cfg.set("graceful_timeout", self._longest_work())
 
+    def _begin_work(self) -> None:
+        settle_memory()
+        if self._watch is not None and self._sharing.is_first:
+            # A daemon: a database that hangs must not keep the process from ending.
+            self._watching = Thread(target=self._watch.run, args=(self._stop_watching,), name="watch", daemon=True)
+            self._watching.start()
+
+    def _end_work(self) -> None:
+        self._stop_watching.set()
+        if self._watching is not None:
+            self._watching.join(_CLOSING_SECONDS / 2)
+        self._edge.close()
+
     def _when_ready(self, _server: Arbiter) -> None:
         settle_memory()
         self._edge.log.info(
@@ -137,6 +168,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
             version=version("chartside"),
             pid=os.getpid(),
         )
+
+
+def watch_of(edge: Edge, settings: Settings) -> Watch:
+    """Give a watch over the services that are on: of one that is off or paused nobody expects a card."""
+    states = {service.id: settings.policy.release(service).state for service in edge.catalogue.services}
+    watched = tuple(id for id, state in states.items() if state not in {ReleaseState.OFF, ReleaseState.PAUSED})
+    return Watch(edge.journal, metrics=edge.metrics, log=edge.log, now=clock_of(settings), services=watched)
 
 
 class _Words:

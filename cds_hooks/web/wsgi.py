@@ -98,6 +98,7 @@ def compose(checked: Checked, *, metrics: Metrics | None = None, slots: int = 1)
         metrics,
         metrics_for_all=settings.metrics == "all",
         trusted_proxies=settings.trusted_proxies,
+        warnings=metrics.warnings,
     )
     app = create_app(
         settings,

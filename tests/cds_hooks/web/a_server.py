@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,12 +24,8 @@ from cds_hooks.web.sharing import Sharing
 EHR = "https://ehr.example/cds"
 
 
-def main(port: int, workers: int, threads: int, late: float) -> None:
-    """Serve until told to stop."""
-    sharing = Sharing(workers)
-    metrics = Metrics(sharing.folder)
-    log = Log(clock=lambda: datetime.now(UTC), strict=True)
-    limits = RateLimits([Client(EHR, rate_limit=20)], slots=sharing.slots)
+def application_over(metrics: Metrics, limits: RateLimits) -> Callable[..., Iterable[bytes]]:
+    """Give the application."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """`/sleep/0.5` sleeps; `/limited` is limited; `/metrics` tells the metrics; all tell which process answers."""
@@ -43,13 +40,31 @@ def main(port: int, workers: int, threads: int, late: float) -> None:
                 status = "429 Too Many Requests"
         elif path == "/metrics":
             body = metrics.text()
+        elif path == "/warnings":
+            body = ", ".join(metrics.warnings()).encode()
         elif path == "/count":
             metrics.blocked()
         start_response(status, [("Content-Length", str(len(body)))])
         return [body]
 
+    return application
+
+
+def main(port: int, workers: int, threads: int, late: float) -> None:
+    """Serve until told to stop."""
+    sharing = Sharing(workers)
+    metrics = Metrics(sharing.folder)
+    log = Log(clock=lambda: datetime.now(UTC), strict=True)
+    limits = RateLimits([Client(EHR, rate_limit=20)], slots=sharing.slots)
+
+    def watch(stop: Event) -> None:
+        log.info("watch", pid=os.getpid())
+        metrics.watched("test-service", silent=True, flooding=False, slow=False)
+        stop.wait()
+        log.info("watch", found="usual", pid=os.getpid())
+
     edge = SimpleNamespace(
-        app=application,
+        app=application_over(metrics, limits),
         catalogue=SimpleNamespace(services=()),
         limits=limits,
         metrics=metrics,
@@ -64,6 +79,7 @@ def main(port: int, workers: int, threads: int, late: float) -> None:
         port=port,
         workers=workers,
         threads=threads,
+        watch=SimpleNamespace(run=watch),  # type: ignore[arg-type]  # as much of a Watch as a server needs
     )
     if late:
         take_slot = server.cfg.post_fork

@@ -93,7 +93,7 @@ def test_a_worker_told_to_stop_before_it_listens_to_signals_stops(tmp_path: Path
         took = running.stop()
     assert running.process.returncode == 0
     assert took < 8, "the signal was lost: the master waited for the worker until it killed it"
-    assert [event["event"] for event in running.events if event["event"] != "closed"] == ["started", "stopped"]
+    assert {event["event"] for event in running.events} == {"started", "watch", "closed", "stopped"}
     assert len([event for event in running.events if event["event"] == "closed"]) == 2
 
 
@@ -201,3 +201,28 @@ def test_hanging_up_gives_the_workers_a_new_life_without_a_call_lost(tmp_path: P
         running.stop()
     assert running.process.returncode == 0
     assert [event for event in running.events if event["event"] == "server"] == []
+
+
+def test_one_worker_watches_and_all_know_what_it_found(tmp_path: Path) -> None:
+    with a_server(tmp_path, workers=3) as running:
+        eventually(lambda: len(running.workers()) == 3)
+        assert {running.get("/warnings")[1] for _ in range(20)} == {b"test-service: silent"}
+        running.stop()
+    watching = [event for event in running.events if event["event"] == "watch"]
+    assert len(watching) == 2, "one begins and ends"
+    assert len({event["pid"] for event in watching}) == 1
+    assert watching[1]["found"] == "usual"
+
+
+def test_another_worker_watches_when_the_one_that_did_is_killed(tmp_path: Path) -> None:
+    with a_server(tmp_path, workers=2) as running:
+        eventually(lambda: len(running.workers()) == 2)
+        before = running.workers()
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
+        eventually(lambda: not before & running.workers())
+        running.stop()
+    began = [event["pid"] for event in running.events if event["event"] == "watch" and "found" not in event]
+    assert len(began) == 2
+    assert began[0] in before
+    assert began[1] not in before
