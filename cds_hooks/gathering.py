@@ -11,7 +11,7 @@ from typing import Protocol
 from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
 from cds_hooks.protocol.hooks import Context, OrderDispatchContext
 from cds_hooks.protocol.requests import HookRequest
-from fhir_client.answers import Answer, missing, prefetched
+from fhir_client.answers import Answer, Remark, missing, prefetched
 from fhir_client.bundles import patients_in
 from fhir_client.elements import Resource
 from fhir_client.errors import Reason
@@ -66,12 +66,16 @@ _ORIGINS = {
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The record, and for each prefetch key how far it was answered, where from, and why not further."""
+    """The record, and for each prefetch key how far it was answered, where from, and why not further.
+
+    `remarks` are what servers let us know beside answers, for the few keys that have any (FHIR-67).
+    """
 
     record: PatientRecord
     availability: Mapping[str, Availability]
     origins: Mapping[str, Origin]
     reasons: Mapping[str, Reason]
+    remarks: Mapping[str, frozenset[Remark]]
 
 
 def gather(
@@ -121,6 +125,7 @@ def gather(
         availability=availability,
         origins={key: _origin(answer, fetched.get(key)) for key, (answer, _) in supplied.items()},
         reasons=reasons,
+        remarks={key: answer.remarks for key, answer in answers.items() if answer.remarks},
     )
 
 

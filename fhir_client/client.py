@@ -152,6 +152,11 @@ class FhirClient:
     def __repr__(self) -> str:
         return f"FhirClient(token={'given' if self._dialogue.has_token else 'none'})"
 
+    @property
+    def state(self) -> State:
+        """Give the state of the server's breaker in this process, for metrics."""
+        return self._dialogue.server.state
+
     def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Answer]:
         """Ask all at once and answer all by the deadline, with whatever has come by then (FHIR-5)."""
         if self._refused is not None:

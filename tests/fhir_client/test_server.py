@@ -140,6 +140,7 @@ def test_a_server_that_is_down_is_left_alone(server: FhirStub) -> None:
         for _ in range(5):  # each with its retry
             assert found(a_client(connections, server), PATIENT).reason is Reason.BUSY
         assert connections.states() == {server.origin: State.OPEN}
+        assert a_client(connections, server).state is State.OPEN
         started = time.monotonic()
         assert found(a_client(connections, server), PATIENT) == Answer((), Availability.UNAVAILABLE, Reason.RESTING)
         assert time.monotonic() - started < 0.05

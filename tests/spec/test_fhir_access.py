@@ -9,6 +9,7 @@ import pytest
 
 from cds_hooks.access import connector
 from cds_hooks.errors import DataUnavailable
+from fhir_client.answers import Remark
 from fhir_client.client import Connections, FhirClient
 from fhir_client.errors import Reason
 from fhir_client.questions import Deadline
@@ -151,3 +152,17 @@ def test_no_request_url_holds_the_patients_searches(connections: Connections, se
         "/r4/Patient/p1",
     ]
     assert all(TOKEN not in asked.raw for asked in server.asked)
+
+
+def test_what_a_server_remarks_is_kept_by_key(connections: Connections, server: FhirStub) -> None:
+    """[FHIR-67, FHIR-46] Warnings in 200 answers are kept, and so is that a filter was not applied."""
+    warned = a_bundle(a_condition("E11.9"), an_outcome("warning", "processing"))
+    unfiltered = CHART["hba1c"] | {"link": [{"relation": "self", "url": f"{server.base}/Observation?patient=p1"}]}
+    server.on("POST", "Condition/_search", Says(warned))
+    server.on("POST", "Observation/_search", Says(unfiltered))
+    result = gathered(a_call({}, server=server.base), access_to(connections, server))
+    assert result.remarks == {
+        "conditions": frozenset({Remark.WARNED}),
+        "hba1c": frozenset({Remark.FILTER_IGNORED}),
+    }
+    assert result.reasons == {}
