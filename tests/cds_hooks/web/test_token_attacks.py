@@ -319,6 +319,44 @@ def test_the_same_token_without_a_fault_is_accepted() -> None:
     assert Door().enter(with_claims()).client is CLIENT
 
 
+@pytest.mark.parametrize("member", ["jwk", "x5c", "x5u"])
+def test_a_key_that_comes_with_the_token_proves_nothing(member: str) -> None:
+    """[SEC-24] Ignore key material inside the token (`jwk`, `x5u`, `x5c`): token with own `jwk`: 401."""
+    value = {"jwk": STRANGER.jwk, "x5c": ["MIIB"], "x5u": "https://ehr.example/c.pem"}[member]
+    door = Door()
+    for key in (STRANGER, KEY):  # even beside a key that is the client's
+        with pytest.raises(NotTrusted):
+            door.enter(bearer(a_token(header=a_header(key, **{member: value}), key=key)))
+    assert [cause for cause, _ in door.told] == [Cause.KEY_MATERIAL] * 2
+    assert door.server.asked == []
+
+
+def test_a_token_signed_with_nothing_or_with_what_everybody_knows_proves_nothing() -> None:
+    """[SEC-12] `none`, `None`, `HS256`, and HS256 signed with the public key: 401, whatever the entry says."""
+    door = Door(clients=(replace(CLIENT, algorithms=("none", "HS256", *ALGORITHMS)),))
+    for authorization in (unsigned("none", "AA"), unsigned("None", "AA"), signed_with_public_key("HS256", KEY.pem)):
+        with pytest.raises(NotTrusted):
+            door.enter(authorization)
+    assert [cause for cause, _ in door.told] == [Cause.ALGORITHM] * 3
+
+
+def test_a_stranger_causes_no_request() -> None:
+    """[SEC-14] `iss` not listed: 401, before any network fetch; and a listed one's expired token neither."""
+    door = Door()
+    for claims in ({"iss": "https://other.example"}, {"exp": SECONDS - 61, "iat": SECONDS - 300}, {"aud": BASE}):
+        with pytest.raises(NotTrusted):
+            door.enter(with_claims(**claims))
+    assert door.server.asked == []
+
+
+def test_the_longest_header_is_still_read() -> None:
+    door = Door()
+    for length, cause in ((LONGEST_TOKEN, Cause.MALFORMED), (LONGEST_TOKEN + 1, Cause.TOO_LONG)):
+        with pytest.raises(NotTrusted):
+            door.enter("Bearer ".ljust(length, "x"))
+        assert door.told[-1][0] is cause
+
+
 def test_every_algorithm_of_our_list_is_accepted_where_the_client_uses_it() -> None:
     """[SEC-13] ES384, RS384, then ES256, RS256, PS256, PS384 per client."""
     for algorithm in ALGORITHMS:
