@@ -34,12 +34,19 @@ class Reading:
     """One value that a model used: in the feature's own unit, with the time and the resources it came from.
 
     `note` is a fixed or derived sentence for the reader (`mean of 2 readings`, `age from a partial birth date`).
+    `rows` are the entries of a list, as the model takes them; `value` is then what a reader is shown of it.
     """
 
     value: Value
     at: Interval | None = None
     sources: tuple[str, ...] = ()
     note: str = ""
+    rows: tuple[Any, ...] | None = None
+
+    @property
+    def used(self) -> Any:
+        """Give what the model takes: the rows of a list, else the value."""
+        return self.value if self.rows is None else self.rows
 
 
 @dataclass(frozen=True, slots=True)

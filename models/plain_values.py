@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from models.assessment import Assessed, Assessment, Gap, NotApplicable
-from models.features.feature import Feature, Kind
+from models.features.feature import Feature, Kind, Problem
 from models.risk_model import RiskModel
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -36,6 +36,7 @@ def answer(model: RiskModel, line: bytes) -> tuple[dict[str, Any], bool]:
     for name, value in given.items():
         if value is not None and name != _ID:
             _take(model, name, value, values, faults)
+    faults += _both_given(model, values)
     if faults:
         errors = [{"field": fault.field, "problem": fault.problem} for fault in faults]
         return {**echoed, "model": model.id, "outcome": "error", "errors": errors}, False
@@ -54,6 +55,7 @@ def schema(model: RiskModel) -> dict[str, Any]:
             **{feature.name: _property(feature) for feature in model.features},
         },
         "required": [feature.name for feature in model.features if feature.required],
+        **_alternatives(model),
         "additionalProperties": False,
     }
 
@@ -88,7 +90,39 @@ def _value(feature: Feature, value: Any) -> Any:
             words = ", ".join(str(choice) for choice in feature.choices)
             return Fault(feature.name, f"must be one of {words}")
         return value
-    return _quantity(feature, value)
+    return _quantity(feature, value) if feature.entries is None else _rows(feature, value)
+
+
+def _rows(feature: Feature, value: Any) -> Any:
+    if not isinstance(value, list) or feature.entries is None:
+        return Fault(feature.name, "must be a list")
+    rows = [feature.entries.read(entry) for entry in value]
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, Problem):
+            return Fault(feature.name, f"entry {number}: {row.text}")
+    return tuple(rows)
+
+
+def _both_given(model: RiskModel, values: Mapping[str, Any]) -> list[Fault]:
+    """Refuse two ways of saying the same: which of them is meant is not ours to guess."""
+    given = [[name for name in group if name in values] for group in model.one_of]
+    return [
+        Fault(name, f"give only one of {', '.join(group)}")
+        for group, names in zip(model.one_of, given, strict=True)
+        for name in names[1:]
+    ]
+
+
+def _alternatives(model: RiskModel) -> dict[str, Any]:
+    """Say that exactly one of a group is required; null is absent, so the other may still be named."""
+    if not model.one_of:
+        return {}
+    return {
+        "allOf": [
+            {"oneOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in group]}
+            for group in model.one_of
+        ]
+    }
 
 
 def _quantity(feature: Feature, value: Any) -> Any:
@@ -121,6 +155,8 @@ def _property(feature: Feature) -> dict[str, Any]:
         return {"description": feature.label, "type": ["boolean", "null"]}
     if feature.kind is Kind.CHOICE:
         return {"description": feature.label, "enum": [*feature.choices, None]}
+    if feature.entries is not None:
+        return {"description": feature.label, "type": ["array", "null"], "items": dict(feature.entries.schema)}
     bounds: dict[str, Any] = {}
     if feature.above_zero:
         bounds["exclusiveMinimum"] = 0

@@ -51,7 +51,9 @@ class RiskModel:
     `compute` takes the values of one person in scope, by feature name in the features' units (absent optional ones
     left out), and gives the results by name. `drive` does the same for the contributions of an additive model.
     `domain` bounds its inputs, from a chart or plain; `chart_domain` what only a chart tells of (the age, for a score
-    without it), where not known does not block; `exclusions` are truths of a chart.
+    without it), where not known does not block; `exclusions` are truths of a chart. Of each group in `one_of`, names of
+    optional features, exactly one is needed. `lacking` says what values that are all there still do not tell, by the
+    name of the input that should have (a series without a baseline).
     """
 
     parameters: Parameters
@@ -63,6 +65,8 @@ class RiskModel:
     exclusions: tuple[Exclusion, ...] = ()
     drive: Callable[[Values], Mapping[str, tuple[Driver, ...]]] | None = None
     notes: tuple[str, ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()
+    lacking: Callable[[Values], Mapping[str, Missing]] | None = None
     by_name: Mapping[str, Feature] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -195,17 +199,15 @@ class RiskModel:
     def _answer(
         self, readings: Mapping[str, Answer], unknown: tuple[Input, ...] = (), said: tuple[str, ...] = ()
     ) -> Assessment:
-        values = {name: answer.value for name, answer in readings.items() if isinstance(answer, Reading)}
+        values = {name: answer.used for name, answer in readings.items() if isinstance(answer, Reading)}
         for domain in self.domain:
             value = values.get(domain.feature.name)
             if value is not None and not domain.includes(value):
                 return NotApplicable(self.reference, domain.reason(value))
         inputs = tuple(feature.as_input(readings[feature.name]) for feature in self.features)
-        absent = [
-            each
-            for each, feature in zip(inputs, self.features, strict=True)
-            if feature.required and isinstance(each.reading, Missing)
-        ]
+        absent = [each for each in inputs if isinstance(each.reading, Missing) and self._needs(each.name, values)]
+        if not absent and self.lacking is not None:
+            absent = [self.by_name[name].as_input(why) for name, why in self.lacking(values).items()]
         if absent or unknown:
             return NotAssessable(self.reference, (*absent, *unknown), inputs, (*self.notes, *said))
         return Assessed(
@@ -217,6 +219,12 @@ class RiskModel:
             unverified=self._unverified(values),
             values=values,
         )
+
+    def _needs(self, name: str, values: Values) -> bool:
+        """Tell whether nothing can be said without this input, given the others."""
+        if self.by_name[name].required:
+            return True
+        return any(name in group and not any(other in values for other in group) for group in self.one_of)
 
     def _unverified(self, values: Values) -> Mapping[str, tuple[str, ...]]:
         if not self.parameters.doubtful and not any(output.unverified for output in self.outputs):
@@ -238,4 +246,6 @@ def outputs_of(
 
 def _given(values: Values, feature: Feature) -> Answer:
     value = values.get(feature.name)
-    return Missing(Gap.NOT_RECORDED) if value is None else Reading(value)
+    if value is None:
+        return Missing(Gap.NOT_RECORDED)
+    return Reading(value) if feature.entries is None else Reading(len(value), rows=value)

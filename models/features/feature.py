@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from fhir_client.record import PatientRecord
 from fhir_client.search import Search
@@ -18,12 +19,29 @@ Derive = Callable[[PatientRecord, Site, Readings], Answer]
 
 
 class Kind(StrEnum):
-    """What a value is: a quantity has a unit and a plausible range, a choice a list of words or whole numbers."""
+    """What a value is: a quantity has a unit and a plausible range, a choice its words or numbers, a list its rows."""
 
     QUANTITY = "quantity"
     COUNT = "count"
     TRUTH = "truth"
     CHOICE = "choice"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an entry of a list cannot be used, in fixed words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What the entries of a list input are: their JSON Schema, and how one of them is read."""
+
+    schema: Mapping[str, Any]
+    read: Callable[[Any], Any]
+    """Gives the row, or a Problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,7 @@ class Feature:
     plausible: tuple[float, float] | None = None
     above_zero: bool = False
     choices: tuple[str, ...] | tuple[int, ...] = ()
+    entries: Entries | None = None
     required: bool = True
     searches: tuple[Search, ...] = ()
     optional_keys: frozenset[str] = frozenset()
@@ -54,6 +73,11 @@ class Feature:
     read: Read | None = None
     read_together: ReadTogether | None = None
     derive: Derive | None = None
+
+    @property
+    def is_charted(self) -> bool:
+        """Tell whether a chart can provide it at all."""
+        return not (self.read is None and self.read_together is None and self.derive is None)
 
     @property
     def required_keys(self) -> frozenset[str]:

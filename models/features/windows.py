@@ -1,26 +1,31 @@
-"""How old a reading may be: months back from the record's instant, by the calendar."""
+"""How old a reading may be: months back from the record's instant, by the calendar, or hours by the clock."""
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from fhir_client.times import Interval
 
 _MONTHS_A_YEAR = 12
+_HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The last so many months. A partial date counts only if all of it lies inside: it is not made younger."""
+    """The last so many months or hours. A partial date counts only if all of it lies inside: it is not made younger."""
 
-    months: int
+    months: int = 0
+    hours: int = 0
 
     def includes(self, at: Interval, as_of: datetime) -> bool:
         """Tell whether the reading certainly lies in the window."""
-        return at.start >= _months_before(as_of, self.months)
+        return at.start >= _months_before(as_of, self.months) - timedelta(hours=self.hours)
 
     def __str__(self) -> str:
+        if self.hours:
+            days, hours = divmod(self.hours, _HOURS_A_DAY)
+            return f"{self.hours} hours" if hours or days == 1 else f"{days} days"
         if self.months % _MONTHS_A_YEAR == 0 and self.months > _MONTHS_A_YEAR * 2:
             return f"{self.months // _MONTHS_A_YEAR} years"
         return f"{self.months} months"

@@ -33,9 +33,20 @@ def values_of(feature: Feature) -> st.SearchStrategy[Any]:
 
 
 def inputs_of(model: RiskModel) -> st.SearchStrategy[dict[str, Any]]:
+    """Every required input, of each group of alternatives one, and any of the optional ones."""
+    alternatives = {name for group in model.one_of for name in group}
     required = {feature.name: values_of(feature) for feature in model.features if feature.required}
-    optional = {feature.name: values_of(feature) for feature in model.features if not feature.required}
-    return st.fixed_dictionaries(required, optional=optional)
+    optional = {f.name: values_of(f) for f in model.features if not f.required and f.name not in alternatives}
+    chosen = [st.sampled_from(group).map(model.by_name.__getitem__).flatmap(named_value) for group in model.one_of]
+    return st.tuples(st.fixed_dictionaries(required, optional=optional), *chosen).map(merged)
+
+
+def named_value(feature: Feature) -> st.SearchStrategy[dict[str, Any]]:
+    return values_of(feature).map(lambda value: {feature.name: value})
+
+
+def merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def charts() -> list[Any]:
@@ -74,12 +85,24 @@ def test_any_accepted_input_gets_an_answer_and_probabilities_lie_in_0_to_1(model
 @settings(max_examples=40)
 def test_a_required_input_less_is_never_assessed(model: RiskModel, data: Any) -> None:
     values = data.draw(inputs_of(model))
-    gone = data.draw(st.sampled_from([feature.name for feature in model.features if feature.required]))
-    del values[gone]
-    assessment = model.calculate(values)
+    needed = [(feature.name,) for feature in model.features if feature.required]
+    gone = data.draw(st.sampled_from([*needed, *model.one_of]))
+    assessment = model.calculate({name: value for name, value in values.items() if name not in gone})
     assert isinstance(assessment, NotAssessable | NotApplicable)
     if isinstance(assessment, NotAssessable):
-        assert [each.name for each in assessment.missing] == [gone]
+        assert {each.name for each in assessment.missing} == set(gone)
+
+
+@every_model
+@given(data=st.data())
+@settings(max_examples=20)
+def test_two_ways_to_say_the_same_are_an_error(model: RiskModel, data: Any) -> None:
+    for group in model.one_of:
+        values = data.draw(inputs_of(model))
+        both = {**values, **{name: data.draw(values_of(model.by_name[name])) for name in group}}
+        answered, understood = answer(model, orjson.dumps(both))
+        assert not understood
+        assert {error["field"] for error in answered["errors"]} <= set(group)
 
 
 @every_model
@@ -96,7 +119,24 @@ def test_contributions_are_of_inputs_and_given_for_each_result(model: RiskModel,
         assert all(driver.name in names for drivers in assessment.drivers.values() for driver in drivers)
 
 
+def is_charted(model: RiskModel) -> bool:
+    """Whether a chart can hold all that the model needs: race, for one, is never read from it."""
+    return all(feature.is_charted for feature in model.features if feature.required)
+
+
+charted_model = pytest.mark.parametrize("model", [model for model in MODELS if is_charted(model)], ids=lambda m: m.id)
+
+
 @every_model
+def test_what_no_chart_provides_is_named_as_missing(model: RiskModel) -> None:
+    never = {feature.name for feature in model.features if feature.required and not feature.is_charted}
+    for assessment in model.assess_many(charts(), SITE):
+        if never and not isinstance(assessment, NotApplicable):
+            assert isinstance(assessment, NotAssessable)
+            assert never <= {each.name for each in assessment.missing}
+
+
+@charted_model
 def test_a_batch_gives_what_one_by_one_gives_in_any_order(model: RiskModel) -> None:
     records = charts()
     one_by_one = [model.assess(record, SITE) for record in records]
@@ -105,7 +145,7 @@ def test_a_batch_gives_what_one_by_one_gives_in_any_order(model: RiskModel) -> N
     assert list(model.assess_many(records[::-1], SITE)) == one_by_one[::-1]
 
 
-@every_model
+@charted_model
 def test_a_chart_and_its_plain_values_give_the_same_results(model: RiskModel) -> None:
     assessed = [each for each in model.assess_many(charts(), SITE) if isinstance(each, Assessed) and each.results]
     assert assessed

@@ -10,7 +10,11 @@ import pytest
 from cds_hooks.cli import main
 from models.registry import calculators
 
-VECTORS = tomllib.loads((Path(__file__).parent / "published.toml").read_text(encoding="utf-8"))["vector"]
+VECTORS = [
+    vector
+    for file in sorted(Path(__file__).parent.glob("*.toml"))
+    for vector in tomllib.loads(file.read_text(encoding="utf-8"))["vector"]
+]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["citation"] for vector in VECTORS])
