@@ -26,10 +26,8 @@ LONGEST_FRESH_SECONDS = 3600.0
 KEPT_SECONDS = 8 * 3600.0
 # Whatever the reason, one client's keys are asked for no more often: unknown key ids cost a stranger nothing to invent.
 INTERVAL_SECONDS = 30.0
-# How long a call waits for another one's fetch of the same keys.
-WAIT_SECONDS = 2.5
-# A call waits for this and may still be answered before its deadline.
-FETCH_SECONDS = 2.0
+# How long a fetch may take, and a call wait for another one's: it may still be answered before its usual deadline.
+PATIENCE_SECONDS = 2.0
 _LIMITS = Limits(page_bytes=LARGEST_KEY_SET, connect_seconds=1.0)
 _OK = 200
 
@@ -68,12 +66,14 @@ class KeySets:
         *,
         fetch: Fetch,
         timer: Callable[[], float],
+        patience: float = PATIENCE_SECONDS,
         failed: Callable[[str], None] = lambda _issuer: None,
     ) -> None:
         """Go by a stopwatch; `failed` is told the issuer whose keys could not be read."""
         self._states = {client.issuer: _State() for client in clients if client.issuer != ANONYMOUS}
         self._fetch = fetch
         self._timer = timer
+        self._patience = patience
         self._failed = failed
 
     def find(self, client: Client, kid: str) -> Key | None:
@@ -99,7 +99,7 @@ class KeySets:
         """
         if self._timer() < state.next_attempt and not state.lock.locked():
             return
-        if not state.lock.acquire(timeout=WAIT_SECONDS if may_wait else 0):
+        if not state.lock.acquire(timeout=self._patience if may_wait else 0):
             return
         try:
             now = self._timer()
@@ -129,7 +129,7 @@ class KeySets:
         raise KeysUnavailable("the client has neither a key file nor the address of one")
 
 
-def fetching_by(transport: Transport, timer: Callable[[], float]) -> Fetch:
+def fetching_by(transport: Transport, timer: Callable[[], float], *, patience: float = PATIENCE_SECONDS) -> Fetch:
     """Fetch key sets by the project's one way out: to checked addresses, without redirects (FHIR-75)."""
 
     def fetch(url: str, client: Client) -> tuple[bytes, Mapping[str, str]]:
@@ -140,7 +140,7 @@ def fetching_by(transport: Transport, timer: Callable[[], float]) -> Fetch:
                 headers={"Accept": "application/jwk-set+json, application/json"},
                 reach=Reach(client.private_networks, client.test_hosts),
                 limits=_LIMITS,
-                deadline=Deadline.after(FETCH_SECONDS, timer),
+                deadline=Deadline.after(patience, timer),
             )
         except FhirError:
             raise KeysUnavailable("the key set could not be fetched") from None
