@@ -16,6 +16,11 @@ class Source(NamedTuple):
     reference: str
     version: str | None = None
 
+    @property
+    def cited(self) -> str:
+        """Give the reference with its version, so that what was read can be found again (FHIR-62)."""
+        return self.reference if self.version is None else f"{self.reference}/_history/{self.version}"
+
 
 class Quantity(NamedTuple):
     """A measured value; `unit` is a UCUM code, or None where the resource gave none that can be trusted.

@@ -21,7 +21,7 @@ from cds_hooks.journal.ledger import Book, Kind, digest_of
 from cds_hooks.journal.rationing import Rations
 from cds_hooks.journal.rows import Caller, call_row, card_rows
 from cds_hooks.journal.tables import blocked, cards, invocations, refusals, seen_tokens
-from cds_hooks.journal.writer import Writer
+from cds_hooks.journal.writer import MOST_TOGETHER, Writer
 
 _T = TypeVar("_T")
 
@@ -35,9 +35,13 @@ _NO_STAGES: Final[Mapping[str, int]] = MappingProxyType({})
 class Journal:
     """The journal's database: one connection a process that writes, one a thread that reads."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take an engine; nothing is opened before the first use, so that a worker can fork first."""
+    def __init__(self, engine: Engine, *, most_together: int = MOST_TOGETHER) -> None:
+        """Take an engine; nothing is opened before the first use, so that a worker can fork first.
+
+        `most_together` is how many threads' writings go into one transaction; 1 is what benchmarks compare with.
+        """
         self.engine = engine
+        self._most_together = most_together
         dialect = engine.dialect
         self._invocations, self._cards = Insert(invocations, dialect), Insert(cards, dialect)
         self._refusals, self._blocked = Insert(refusals, dialect), Insert(blocked, dialect)
@@ -173,7 +177,8 @@ class Journal:
         self.engine.dispose()
 
     def _start(self) -> None:
-        self._writer, self._readers = Writer(self.engine), Readers(self.engine)
+        self._writer = Writer(self.engine, most_together=self._most_together)
+        self._readers = Readers(self.engine)
 
     def _start_in_child(self) -> None:
         # Kept, and never used: to close them would end what the parent has open.

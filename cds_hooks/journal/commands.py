@@ -175,7 +175,7 @@ def _erase(arguments: argparse.Namespace, url: str) -> int:
 
 
 def _counted(counts: Any) -> str:
-    return ", ".join(f"{name}: {number}" for name, number in counts.items() if number) or "nothing"
+    return ", ".join(f"{name}: {number}" for name, number in sorted(counts.items()) if number) or "nothing"
 
 
 def _migrate(_arguments: argparse.Namespace, url: str) -> int:

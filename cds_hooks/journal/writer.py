@@ -44,9 +44,10 @@ class _Work:
 class Writer:
     """The one connection of a process that writes; any thread may use it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, most_together: int = MOST_TOGETHER) -> None:
         """Open nothing yet."""
         self._engine = engine
+        self._most_together = most_together
         self._add = ledger.add_to(engine)
         self._guard = threading.Lock()
         self._queue: deque[_Work] = deque()
@@ -84,7 +85,7 @@ class Writer:
     def _lead(self) -> None:
         """Do what has gathered, which begins with this thread's own, and let the next one lead."""
         with self._guard:
-            together = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_TOGETHER))]
+            together = [self._queue.popleft() for _ in range(min(len(self._queue), self._most_together))]
         try:
             self._do(together)
         finally:

@@ -13,7 +13,7 @@ def _sex(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every r
         return Missing(Gap.UNAVAILABLE, note=why_unread(record, PATIENT.key))
     if record.patient.sex is None:
         return Missing(Gap.NOT_RECORDED, note="sex is not recorded as female or male")
-    return Reading(record.patient.sex, sources=(record.patient.source.reference,))
+    return Reading(record.patient.sex, sources=(record.patient.source.cited,))
 
 
 def _age(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
@@ -23,13 +23,13 @@ def _age(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every r
     if not AGE_YEARS.is_plausible(years):
         return Missing(Gap.IMPLAUSIBLE, patient.birth)
     note = "" if span[0] == span[1] else f"between {span[0]} and {span[1]}, from a partial birth date"
-    return Reading(years, sources=(patient.source.reference,), note=note)
+    return Reading(years, sources=(patient.source.cited,), note=note)
 
 
 def _is_deceased(record: PatientRecord, site: Site) -> Answer:  # noqa: ARG001 - every reader takes the site
     if record.patient is None:
         return Missing(Gap.UNAVAILABLE, note=why_unread(record, PATIENT.key))
-    return Reading(record.patient.is_deceased, record.patient.deceased_at, (record.patient.source.reference,))
+    return Reading(record.patient.is_deceased, record.patient.deceased_at, (record.patient.source.cited,))
 
 
 # Administrative gender, or the sex parameter for clinical use where it is given (models.md 0.3.6).

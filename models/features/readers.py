@@ -125,7 +125,7 @@ def latest_quantity(
         if isinstance(answer, Gap):
             return Missing(answer, together[0].at)
         value, used = answer
-        return Reading(value, used.at, (used.source.reference,), partly(record, search.key))
+        return Reading(value, used.at, (used.source.cited,), partly(record, search.key))
 
     feature = Feature(
         name,
@@ -229,6 +229,6 @@ def _mean(record: PatientRecord, used: Sequence[tuple[float, Observation]], note
     return Reading(
         sum(value for value, _ in used) / len(used),
         newest.at,
-        tuple(observation.source.reference for _, observation in used),
+        tuple(observation.source.cited for _, observation in used),
         "; ".join(part for part in (count, *notes, setting, partly(record, key)) if part),
     )

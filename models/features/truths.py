@@ -35,7 +35,7 @@ def condition(name: str, label: str, *, of: str, ever: bool = False) -> Feature:
                 unreadable += count
         found = record.problems.newest(meant, ever=ever) if meant else None
         if found is not None:
-            return Reading(value=True, at=found.onset or found.recorded, sources=(found.source.reference,))
+            return Reading(value=True, at=found.onset or found.recorded, sources=(found.source.cited,))
         if record.availability(CONDITIONS.key) is not Availability.COMPLETE:
             return nothing_found(record, CONDITIONS.key)
         note = f"{unreadable} of {active} active conditions without a readable code" if unreadable else ""
@@ -60,7 +60,7 @@ def active_ingredient(name: str, label: str, *, of: str) -> Feature:
         active = record.drug_orders.active
         found = record.drug_orders.newest([drugs for drugs in active if drugs and not wanted.isdisjoint(drugs)])
         if found is not None:
-            return Reading(value=True, at=found.authored, sources=(found.source.reference,))
+            return Reading(value=True, at=found.authored, sources=(found.source.cited,))
         if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
             return nothing_found(record, MEDICATIONS.key)
         unresolved = active.get(None, 0)
@@ -112,7 +112,7 @@ def _coded_truth_reader(key: str, *, of: str, answers: str, true: frozenset[str]
             return Missing(Gap.CONTRADICTORY, newest.at)
         if not truths:
             return Missing(Gap.NOT_CODED, newest.at)
-        sources = tuple(observation.source.reference for observation in together)
+        sources = tuple(observation.source.cited for observation in together)
         return Reading(truths.pop(), newest.at, sources, partly(record, key))
 
     return read

@@ -231,7 +231,7 @@ def test_the_journal_shows_calls_with_cards_and_what_became_of_them(
         cards = [edge.a_card() for _ in range(3)]
         edge.feedback(an_override(cards[1]["uuid"], overrideReason={"userComment": "known"}))
     capsys.readouterr()
-    assert main(["journal", "show", "--limit", "2"]) == 0
+    assert main(["journal", "show", "--limit", "2", "--json"]) == 0
     calls = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [call["cards"][0]["uuid"] for call in calls] == [cards[2]["uuid"], cards[1]["uuid"]]
     assert [len(call["cards"][0]["feedback"]) for call in calls] == [0, 1]

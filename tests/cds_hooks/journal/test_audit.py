@@ -13,13 +13,16 @@ import orjson
 import pytest
 
 from cds_hooks.errors import Fault, JournalTrouble, NotRecorded
-from cds_hooks.invocation import Invocation
+from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.journal.audit import LEFT_OUT, Caller, Journal
 from cds_hooks.journal.rationing import A_MINUTE
 from cds_hooks.journal.tables import blocked, cards, invocations, refusals
 from cds_hooks.policy import Policy, ReleaseState
+from cds_hooks.protocol.requests import HookRequest
+from cds_hooks.services.kidney_risk import SERVICE
 from fhir_client.times import Interval
 from models.assessment import Assessed, Gap, Input, Missing, ModelReference, NotApplicable, NotAssessable, Reading
+from tests.builders import a_bundle, a_patient, an_observation
 from tests.cds_hooks.journal.journals import (
     CALLER,
     CORRELATION,
@@ -32,7 +35,7 @@ from tests.cds_hooks.journal.journals import (
     refuse,
     rows,
 )
-from tests.cds_hooks.web.edge import an_edge
+from tests.cds_hooks.web.edge import a_call, an_edge
 
 MODEL = ModelReference("test-model", "1.0.0")
 TAKEN = Interval.parse("2024-05-01")
@@ -277,3 +280,15 @@ def test_a_journal_that_failed_is_ready_once_it_takes_what_is_written(sqlite: AD
         writer.close()
         assert journal.is_ready()
         assert journal.trouble is None
+
+
+def test_the_versions_of_the_facts_used_are_kept(journal: Journal) -> None:
+    """[FHIR-62] `meta.versionId` is kept with the data as provenance: the audit has the versions used."""
+    creatinine = an_observation("2160-0", 1.1, "mg/dL", on="2024-05-01", id="7", meta={"versionId": "3"})
+    call = a_call(prefetch={"patient": a_patient(meta={"versionId": "2"}), "laboratory": a_bundle(creatinine)})
+    request = HookRequest.from_object(call, service_hooks=SERVICE.hooks)
+    record(journal, invoke(SERVICE, request, connect=lambda _: None, now=lambda: NOW, policy=Policy()))
+    assessments = rows(journal, invocations)[0]["outcome"]["assessments"]
+    inputs = {name: used for assessment in assessments for name, used in assessment.get("inputs", {}).items()}
+    assert inputs["egfr_ml_min_1_73m2"]["sources"] == ["Observation/7/_history/3"]
+    assert inputs["sex"]["sources"] == ["Patient/p1/_history/2"]
