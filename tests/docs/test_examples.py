@@ -18,6 +18,7 @@ NOT_RUN = {
     "make demo": "runs until it is stopped; the journeys start it themselves",
     "make test": "is what runs this",
     "make conformance": "tests/house/test_conformance.py compares the page with the tests",
+    "make sbom": "tests/deploy/test_sbom.py writes it, and make may install packages first",
     "make lock": "needs uv and the package registry; tests/house/test_locks.py checks what it wrote",
     "make lock UPGRADE=--upgrade": "as make lock",
 }
