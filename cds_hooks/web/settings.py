@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from cds_hooks.policy import Policy
 from cds_hooks.web.clients import ANONYMOUS, Client, Network, origin_of, read_clients
 from cds_hooks.web.site import SiteFile, read_site
+from fhir_client.addresses import BadAddress, Base
 
 PREFIX = "CHARTSIDE_"
 BASE_URL = "http://127.0.0.1:8000"
@@ -84,7 +85,7 @@ class Settings:
             database_url=reader.read("DATABASE_URL", _database_url, DATABASE_URL),
             signing_keys=reader.read("SIGNING_KEYS", _folder, None),
             ca_file=reader.read("CA_FILE", _file, None),
-            https_proxy=reader.read("HTTPS_PROXY", _web_address, None),
+            https_proxy=reader.read("HTTPS_PROXY", _proxy, None),
             trusted_proxies=reader.read("TRUSTED_PROXIES", _networks, ()),
             deadline_ms=reader.whole("DEADLINE_MS", DEADLINE_MS, high=LONGEST_DEADLINE_MS),
             max_body_bytes=reader.whole("MAX_BODY_BYTES", MAX_BODY_BYTES, high=LARGEST_BODY),
@@ -262,10 +263,13 @@ def _file(text: str) -> Path:
     return path
 
 
-def _web_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https address")
+def _proxy(text: str) -> str:
+    try:
+        proxy = Base.parse(text)
+    except BadAddress:
+        proxy = None
+    if proxy is None or proxy.scheme != "http" or proxy.path:
+        raise ValueError("must be the address of a proxy like http://proxy.example:3128, with no name or password")
     return text
 
 
