@@ -1,6 +1,7 @@
 """An outside world on loopback: names and addresses lead to stubs or nowhere, whatever the code under test does."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,12 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from fhir_client.addresses import BoundToken, Reach
 from fhir_client.dialing import PlainSocket, dial
-from fhir_client.transport import Transport
+from fhir_client.questions import USUAL, Deadline, Limits, Parameters
+from fhir_client.transport import Reply, Transport
 from tests.fhir_stub import FhirStub
 
 PUBLIC = "93.184.215.14"  # an address that may be called; nothing is ever sent to it
 OTHER_PUBLIC = "93.184.215.15"
+NOWHERE = Reach()
 
 
 class Outside:
@@ -186,3 +190,40 @@ def _carry(source: socket, target: socket) -> None:
             target.sendall(piece)
     with suppress(OSError):
         target.shutdown(1)
+
+
+def asked_of(
+    transport: Transport,
+    url: str,
+    *,
+    reach: Reach = NOWHERE,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    token: BoundToken | None = None,
+    form: Parameters = (),
+    limits: Limits = USUAL,
+    seconds: float = 5.0,
+) -> Reply:
+    """Send a request as a job would, by default without any permission."""
+    return transport.exchange(
+        method,
+        url,
+        headers=headers or {},
+        token=token,
+        form=form,
+        reach=reach,
+        limits=limits,
+        deadline=Deadline.after(seconds, time.monotonic),
+    )
+
+
+def a_test_host(stub: FhirStub) -> tuple[Outside, Reach]:
+    """Give a world in which this stub is a listed test host."""
+    address = stub.origin.removeprefix("http://")
+    return Outside(routes={address: port_of(stub)}), Reach(test_hosts=frozenset({stub.origin}))
+
+
+def a_raw_host(port: int) -> tuple[Outside, Reach, str]:
+    """Give a world in which the server on this port is a listed test host, and its base address."""
+    address = f"127.0.0.1:{port}"
+    return Outside(routes={address: port}), Reach(test_hosts=frozenset({f"http://{address}"})), f"http://{address}/r4"

@@ -1,9 +1,12 @@
 from collections.abc import Iterator
+from socket import socket
+from typing import Any
 
 import pytest
 
 from fhir_client.client import Connections
 from tests.fhir_stub import FhirStub, a_fhir_server
+from tests.outside import Authority
 
 
 @pytest.fixture
@@ -18,3 +21,21 @@ def connections() -> Iterator[Connections]:
     """Open connections as a process does that is set up as usual."""
     with Connections() as open_connections:
         yield open_connections
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Make a certificate authority."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def nothing_leaves_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no connection out, even where the code under test goes round the connector it was given."""
+    connect = socket.connect
+
+    def only_here(self: socket, address: Any) -> None:
+        assert address[0] == "127.0.0.1", "a connection left the machine"
+        connect(self, address)
+
+    monkeypatch.setattr(socket, "connect", only_here)
