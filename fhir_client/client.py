@@ -161,13 +161,12 @@ class FhirClient:
         """Ask all at once and answer all by the deadline, with whatever has come by then (FHIR-5)."""
         if self._refused is not None:
             return dict.fromkeys(questions, missing(self._refused))
-        inquiries = {key: Inquiry(self._dialogue, question) for key, question in questions.items()}
-        works: list[Work] = list(inquiries.values())
-        if self._dialogue.prefers_batch(len(works)):
-            batch = Batch(self._dialogue, inquiries.values())
-            self._together([batch, *batch.others])
-            works = [inquiry for inquiry in batch.members if not inquiry.is_done]
-        self._together(works)
+        dialogue = self._dialogue.afresh()
+        inquiries = {key: Inquiry(dialogue, question) for key, question in questions.items()}
+        try:
+            self._answer_all(dialogue, list(inquiries.values()))
+        finally:
+            dialogue.stop()
         return {key: inquiry.answer for key, inquiry in inquiries.items()}
 
     def local(self, reference: str) -> str | None:
@@ -187,6 +186,13 @@ class FhirClient:
         if target is None:
             raise NotFound(Reason.ABSENT)
         return self._dialogue.read(*target)
+
+    def _answer_all(self, dialogue: Dialogue, inquiries: Sequence[Inquiry]) -> None:
+        if dialogue.prefers_batch(len(inquiries)):
+            batch = Batch(dialogue, inquiries)
+            self._together([batch, *batch.others])
+            inquiries = [inquiry for inquiry in batch.members if not inquiry.is_done]
+        self._together(inquiries)
 
     def _together(self, works: Sequence[Work]) -> None:
         """Do them side by side until the deadline, or until it is not worth to wait for this server."""

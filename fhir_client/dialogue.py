@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from threading import Event
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
@@ -78,6 +79,21 @@ class Dialogue:
         self._manners = manners
         self._capabilities = capabilities
         self._names = {**capabilities.names, **manners.names}
+
+    def afresh(self) -> "Dialogue":
+        """Give the same, to be stopped by itself."""
+        return Dialogue(
+            self.server,
+            self.base,
+            outgoing=replace(self._outgoing, stopped=Event()),
+            habits=self._habits,
+            manners=self._manners,
+            capabilities=self._capabilities,
+        )
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._outgoing.stopped.set()
 
     @property
     def has_token(self) -> bool:

@@ -6,10 +6,10 @@ Kept by origin and shared by all calls. What comes back belongs to the call; non
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from random import SystemRandom
-from threading import Lock
+from threading import Event, Lock
 from time import monotonic, sleep
 
 from fhir_client.addresses import BoundToken, Reach
@@ -41,12 +41,16 @@ REAL = Pace()
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What every request of one call has in common; it ends with the call."""
+    """What every request of one call has in common; it ends with the call.
+
+    Once `stopped` is set nothing more is sent, not of pages left unread either: the token may not outlive the call.
+    """
 
     headers: Mapping[str, str]
     token: BoundToken | None
     reach: Reach
     deadline: Deadline
+    stopped: Event = field(default_factory=Event)
 
 
 class Server:
@@ -150,7 +154,7 @@ class Server:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _once(self, method: str, url: str, *, outgoing: Outgoing, form: Parameters, body: bytes | None) -> Reply:
-        if not outgoing.deadline.remaining:
+        if not outgoing.deadline.remaining or outgoing.stopped.is_set():
             raise Unreachable(Reason.NO_ANSWER)  # nothing was sent: no failure of the server
         if not self._breaker.admits():
             raise Unreachable(Reason.RESTING)
@@ -176,8 +180,12 @@ class Server:
         except BaseException:  # an answer that we cannot use: the server is there
             self._breaker.succeeded()
             raise
-        self._breaker.failed() if reply.status in _DOWN else self._breaker.succeeded()
-        took = self._pace.clock() - started
+        if reply.status in _DOWN:
+            self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+        self._moved = self._pace.clock()  # pages that follow each other are one piece of work
+        took = self._moved - started
         self._longest = max(took, self._longest + (took - self._longest) * _FORGETTING)
         return reply
 

@@ -285,6 +285,26 @@ def test_what_came_before_a_server_stalled_is_kept(hanging: FhirStub) -> None:
     assert answer == Answer((an_observation("a"),), Availability.PARTIAL, Reason.RESTING)
 
 
+def test_nothing_more_is_asked_for_a_call_that_went_on_without(server: FhirStub) -> None:
+    """[ACC-10] No background work uses the token after the call: pages left unread stay unread, nothing is repeated."""
+    server.on("POST", "Observation/_search", Says(a_bundle(next="Observation?page=2"), delay=0.4))
+    server.on("POST", "Condition/_search", Says(an_outcome(), 503, delay=0.4))
+    with Connections(limits=Limits(calls=0, stall_seconds=(0.1, 0.2))) as connections:
+        answers = a_client(connections, server).ask({"a": FIVE["hba1c"], "b": FIVE["conditions"]})
+        assert {answer.reason for answer in answers.values()} == {Reason.RESTING}
+        time.sleep(0.8)
+    assert sorted(server.paths()) == ["Condition/_search", "Observation/_search"]
+
+
+def test_pages_that_follow_each_other_are_no_stall(server: FhirStub) -> None:
+    pages = [Says(a_bundle(an_observation(str(n)), next=f"Observation?page={n}"), delay=0.1) for n in range(6)]
+    server.on("POST", "Observation/_search", pages[0])
+    server.on("GET", "Observation", in_turn(*pages[1:], Says(a_bundle())))
+    with Connections(limits=Limits(calls=0, stall_seconds=(0.3, 0.3))) as connections:
+        answer = found(a_client(connections, server))
+    assert (len(answer.resources), answer.reason) == (6, None)
+
+
 def test_the_queue_of_a_server_is_bounded(hanging: FhirStub) -> None:
     limits = Limits(concurrency=1, waiting=2)
     with Connections(limits=limits) as connections:
