@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from fhir_client.client import Connections
+from fhir_client.signing_keys import SigningKeys, make
+from tests.backend import NOW, Clock, Hospital
 from tests.fhir_stub import FhirStub, a_fhir_server
 from tests.outside import Authority
 
@@ -39,3 +41,27 @@ def nothing_leaves_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket, "connect", only_here)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
+    """Make a signing key of each algorithm."""
+    folder = tmp_path_factory.mktemp("signing") / "keys"
+    for algorithm in ("ES384", "RS384"):
+        make(folder, algorithm, signs_from=NOW, bits=2048)
+    return SigningKeys.read(folder)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Stop the clock."""
+    return Clock()
+
+
+@pytest.fixture
+def hospital(keys: SigningKeys, clock: Clock) -> Iterator[Hospital]:
+    """Run a FHIR server with an authorization server, and be registered there."""
+    with a_fhir_server() as stub:
+        hospital = Hospital(stub, keys, clock)
+        yield hospital
+        hospital.transport.close()

@@ -1,253 +1,44 @@
-"""Backend services against an authorization server on loopback, which checks what it is sent."""
+"""Backend services: what our authorization server is sent, and what becomes of its answer."""
 
 import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock
 from typing import Any
 
 import jwt
 import pytest
 
-from fhir_client.addresses import Base, Reach
-from fhir_client.authorization import BackendClient, FewerScopes, Grant, NotAuthorized, Registration
+from fhir_client.addresses import Reach
+from fhir_client.authorization import BackendClient, FewerScopes, NotAuthorized
 from fhir_client.errors import AddressRefused, BadResource, FhirError, Reason, Refused, Unreachable
-from fhir_client.questions import USUAL, Deadline
-from fhir_client.scopes import Wanted
+from fhir_client.questions import Deadline
 from fhir_client.signing_keys import OVERLAP, SigningKeys, make, rotate
-from fhir_client.smart_configuration import NotSmart
-from fhir_client.transport import Reply
-from tests.fhir_stub import Asked, FhirStub, Says, a_fhir_server, an_outcome
-from tests.outside import Outside, port_of
-
-HOSTILE = json.loads((Path(__file__).parent / "hostile_addresses.json").read_text(encoding="utf-8"))
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-JOB = (Wanted("Patient"), Wanted("Observation"))
-SCOPE = "system/Observation.rs system/Patient.rs"
-CANARY = "canary-backend-token"
-PUBLISHED: Mapping[str, Any] = {
-    "token_endpoint": "token",
-    "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
-    "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
-    "grant_types_supported": ["client_credentials", "authorization_code"],
-    "capabilities": ["client-confidential-asymmetric", "permission-v2"],
-}
-TOKEN: Mapping[str, Any] = {"access_token": CANARY, "token_type": "Bearer", "expires_in": 300, "scope": SCOPE}
-
-
-class Clock:
-    """The wall's clock, which stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-class Hospital:
-    """A FHIR server with its authorization server, and our client for it."""
-
-    def __init__(self, stub: FhirStub, keys: SigningKeys, clock: Clock) -> None:
-        self.stub = stub
-        self.clock = clock
-        self.read_keys = lambda: keys
-        address = stub.origin.removeprefix("http://")
-        self.world = Outside(routes={address: port_of(stub)})
-        self.transport = self.world.transport()
-        self.reach = Reach(test_hosts=frozenset({stub.origin}))
-        self.publishes()
-        self.grants()
-        stub.on("GET", "Patient/p1", Says({"resourceType": "Patient", "id": "p1"}))
-
-    def publishes(self, **changes: Any) -> None:
-        """Publish a configuration; a change to None leaves the member out."""
-        document = {name: value for name, value in {**PUBLISHED, **changes}.items() if value is not None}
-        self.stub.on("GET", ".well-known/smart-configuration", Says(document, media_type="application/json"))
-
-    def grants(self, status: int = 200, headers: Mapping[str, str] | None = None, **changes: Any) -> None:
-        answer = {name: value for name, value in {**TOKEN, **changes}.items() if value is not None}
-        self.stub.on("POST", "token", Says(answer, status, headers or {}, media_type="application/json"))
-
-    def client(self, **more: Any) -> BackendClient:
-        registration = Registration(Base.parse(self.stub.base), "chartside-at-ehr", self.reach, **more)
-        return BackendClient(self.transport, registration, keys=self.read_keys, now=self.clock)
-
-    def asked_for_tokens(self) -> list[Asked]:
-        return [asked for asked in self.stub.asked if asked.method == "POST" and asked.path == "/r4/token"]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
-    folder = tmp_path_factory.mktemp("signing") / "keys"
-    for algorithm in ("ES384", "RS384"):
-        make(folder, algorithm, signs_from=NOW, bits=2048)
-    return SigningKeys.read(folder)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def hospital(keys: SigningKeys, clock: Clock) -> Iterator[Hospital]:
-    with a_fhir_server() as stub:
-        hospital = Hospital(stub, keys, clock)
-        yield hospital
-        hospital.transport.close()
-
-
-def soon(seconds: float = 5.0) -> Deadline:
-    return Deadline.after(seconds, time.monotonic)
-
-
-def granted(client: BackendClient, **more: Any) -> Grant:
-    return client.grant(JOB, soon(), **more)
-
-
-def read(client: BackendClient, url: str) -> Reply:
-    return client.exchange("GET", url, wanted=JOB, headers={}, limits=USUAL, deadline=soon())
-
-
-def shown(grant: Grant) -> str:
-    """Give the token that a grant would send to its own server."""
-    return (grant.token.header(f"{grant.token.base}/Patient") or {})["Authorization"]
-
-
-def claims_of(asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
-    written = dict(asked.form)["client_assertion"]
-    return jwt.get_unverified_header(written), jwt.decode(written, options={"verify_signature": False})
-
-
-# Discovery
-
-
-def test_the_configuration_lies_beneath_the_base_path(hospital: Hospital) -> None:
-    """[FHIR-23] `GET {base}/.well-known/smart-configuration`, appended after the base path, Accept JSON."""
-    granted(hospital.client())
-    asked = hospital.stub.asked[0]
-    assert (asked.method, asked.raw, asked.headers["Accept"]) == (
-        "GET",
-        "/r4/.well-known/smart-configuration",
-        "application/json",
-    )
-    assert "Authorization" not in asked.headers
-
-
-@pytest.mark.parametrize(
-    ("written", "resolved"),
-    [("token", "/r4/token"), ("./auth/token", "/r4/auth/token"), ("/oauth/token", "/oauth/token"), ("../t", "/t")],
+from tests.backend import (
+    CANARY,
+    JOB,
+    NOW,
+    SCOPE,
+    TOKEN,
+    Clock,
+    Hospital,
+    claims_of,
+    fifty_ask,
+    granted,
+    read,
+    shown,
+    soon,
 )
-def test_a_relative_address_resolves_against_the_base(hospital: Hospital, written: str, resolved: str) -> None:
-    """[FHIR-23] Relative URLs in it resolve against the base."""
-    hospital.publishes(token_endpoint=written)
-    assert hospital.client().configuration(soon()).token_endpoint == hospital.stub.origin + resolved
+from tests.fhir_stub import Says, a_fhir_server, an_outcome
+from tests.outside import port_of
 
-
-def test_it_is_asked_for_once_an_hour(hospital: Hospital, clock: Clock) -> None:
-    client = hospital.client()
-    for minutes in (0, 59, 61):
-        clock.now = NOW + timedelta(minutes=minutes)
-        client.configuration(soon())
-    assert len(hospital.stub.asked) == 2
-
-
-@pytest.mark.parametrize(
-    ("changes", "lacks"),
-    [
-        ({"token_endpoint": None}, ("token_endpoint",)),
-        ({"token_endpoint": 7}, ("token_endpoint",)),
-        ({"token_endpoint": "https://[::1"}, ("token_endpoint",)),
-        (
-            {"token_endpoint_auth_methods_supported": ["client_secret_basic"]},
-            ("private_key_jwt in token_endpoint_auth_methods_supported",),
-        ),
-        (
-            {"token_endpoint_auth_signing_alg_values_supported": ["RS256", "HS256", "none"]},
-            ("ES384 or RS384 in token_endpoint_auth_signing_alg_values_supported",),
-        ),
-        ({"grant_types_supported": ["authorization_code"]}, ("client_credentials in grant_types_supported",)),
-        (
-            {"capabilities": ["launch-ehr"], "token_endpoint_auth_methods_supported": None},
-            ("client-confidential-asymmetric in capabilities",),
-        ),
-        (
-            {"token_endpoint_auth_methods_supported": [], "capabilities": [], "token_endpoint": ""},
-            (
-                "token_endpoint",
-                "private_key_jwt in token_endpoint_auth_methods_supported",
-                "client-confidential-asymmetric in capabilities",
-            ),
-        ),
-    ],
-)
-def test_what_a_server_lacks_is_said_whole(hospital: Hospital, changes: dict[str, Any], lacks: tuple[str, ...]) -> None:
-    """[FHIR-24] Check endpoint, private_key_jwt, algorithms, grant types, capabilities: clear onboarding error."""
-    hospital.publishes(**changes)
-    with pytest.raises(NotSmart) as refused:
-        granted(hospital.client())
-    assert refused.value.lacks == lacks
-    assert hospital.asked_for_tokens() == []
-
-
-def test_an_old_server_without_the_document_is_used_as_configured(hospital: Hospital) -> None:
-    """[FHIR-24] Old server without the document: `token_endpoint` from configuration."""
-    hospital.stub.on("GET", ".well-known/smart-configuration", Says(an_outcome(), 404))
-    hospital.grants(scope="system/*.read")
-    granted(hospital.client(token_endpoint=f"{hospital.stub.base}/token"))
-    (asked,) = hospital.asked_for_tokens()
-    assert dict(asked.form)["scope"] == "system/Observation.read system/Patient.read"
-    with pytest.raises(NotSmart) as refused:
-        granted(hospital.client())
-    assert refused.value.lacks == ("the document itself",)
-
-
-def test_a_document_without_an_endpoint_is_completed_by_the_configured_one(hospital: Hospital) -> None:
-    hospital.publishes(token_endpoint=None)
-    configured = f"{hospital.stub.base}/token"
-    assert hospital.client(token_endpoint=configured).configuration(soon()).token_endpoint == configured
-    hospital.publishes()
-    other = hospital.client(token_endpoint="https://other.example/token").configuration(soon())
-    assert other.token_endpoint == configured
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[" * 10_000, b"7", b'{"token_endpoint": "token"'])
-def test_what_is_no_document_is_an_error(hospital: Hospital, body: bytes) -> None:
-    """[FHIR-79] JSON depth and size are limited after decoding: 10,000 nested arrays."""
-    hospital.stub.on("GET", ".well-known/smart-configuration", Says(body))
-    with pytest.raises(BadResource):
-        granted(hospital.client())
-
-
-@pytest.mark.parametrize("status", [302, 401, 500, 503])
-def test_a_document_that_cannot_be_had_is_an_error_even_with_an_endpoint(hospital: Hospital, status: int) -> None:
-    hospital.stub.on("GET", ".well-known/smart-configuration", Says(PUBLISHED, status, {"Location": "/r4/x"}))
-    with pytest.raises(FhirError):
-        granted(hospital.client(token_endpoint=f"{hospital.stub.base}/token"))
-    assert hospital.asked_for_tokens() == []
-
-
-ABSOLUTE = [
-    url for url in HOSTILE["malformed"] if "://" in url and not url.startswith((" ", "\u0001", "https:///"))
-] + [url for url, _ in HOSTILE["barred"]]
-
-
-@pytest.mark.parametrize("endpoint", [*ABSOLUTE, "http://token.example/token"])
-def test_a_hostile_endpoint_is_never_called(hospital: Hospital, endpoint: str) -> None:
-    """[FHIR-75] The same checks hold for smart-configuration and its endpoints: a hostile value is never called."""
-    hospital.publishes(token_endpoint=endpoint)
-    with pytest.raises((AddressRefused, NotSmart)):
-        granted(hospital.client())
-    assert [asked.path for asked in hospital.stub.asked] == ["/r4/.well-known/smart-configuration"]
-    assert len(hospital.world.dialed) == 1
+pytestmark = pytest.mark.usefixtures("nothing_leaves_the_machine")
 
 
 # The assertion
@@ -403,43 +194,6 @@ def test_a_token_is_kept_and_renewed_early(
     clock.now = NOW + timedelta(seconds=used_for)
     granted(client)
     assert len(hospital.asked_for_tokens()) == 2
-
-
-class Waiting:
-    """Counts the threads that have come to wait for another's renewal: that is where they look at their deadline."""
-
-    def __init__(self, expected: int) -> None:
-        self.all_wait = Event()
-        self._expected = expected
-        self._lock = Lock()
-
-    def deadline(self) -> Deadline:
-        def clock() -> float:
-            with self._lock:
-                self._expected -= 1
-                if self._expected == 0:
-                    self.all_wait.set()
-            return 0.0
-
-        return Deadline(10.0, clock)
-
-
-def fifty_ask(hospital: Hospital, answer: Says, ask: Callable[[BackendClient, Deadline], str]) -> set[str]:
-    """Let one thread ask for a token, which comes when 49 others have come to wait for it."""
-    client, begun, waiting = hospital.client(), Event(), Waiting(49)
-    client.configuration(soon())
-
-    def script(_: Asked) -> Says:
-        begun.set()
-        waiting.all_wait.wait(10)
-        return answer
-
-    hospital.stub.on("POST", "token", script)
-    with ThreadPoolExecutor(50) as threads:
-        first = threads.submit(ask, client, soon(10))
-        assert begun.wait(10)
-        others = [threads.submit(ask, client, waiting.deadline()) for _ in range(49)]
-        return {first.result(), *(other.result() for other in others)}
 
 
 def test_fifty_threads_cause_one_token_request(hospital: Hospital) -> None:
