@@ -269,7 +269,7 @@ def _proxy(text: str) -> str:
     except BadAddress:
         proxy = None
     if proxy is None or proxy.scheme != "http" or proxy.path:
-        raise ValueError("must be the address of a proxy like http://proxy.example:3128, with no name or password")
+        raise ValueError("must be the http address of a proxy: host and port, with no name, password or path")
     return text
 
 
