@@ -16,7 +16,7 @@ FIELDS = frozenset(
     {
         "address",  # where the service listens
         "cards",  # how many were shown
-        "cause",  # why a token proved nothing, in a word of ours
+        "cause",  # why a token proved nothing or an address was refused, in words of ours
         "codes",  # issue types of an error, from FHIR's list
         "correlation",  # the id in X-Request-Id and in the OperationOutcome
         "entries",  # how many there were in a feedback message

@@ -47,6 +47,7 @@ _OPERATIONS = (b"GET /health/", b"GET /metrics ", b"HEAD /health/")
 _HEAD_BYTES = 2048
 _SWEEP_SECONDS = 0.25
 _LINGER_SECONDS = 2.0
+_COMPLAIN_SECONDS = 60.0  # a flood of requests must not become one of log lines
 # Of the socket module, which is for those who open connections.
 _PEEK, _NO_MORE_READING, _NO_MORE_WRITING, _NO_MORE = 2, 0, 1, 2
 
@@ -85,6 +86,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         self._leaving: deque[tuple[float, Any]] = deque()
         self._at_hand = threading.local()
         self._swept = 0.0
+        self._turned_away = 0
+        self._complained = 0.0
         self._metrics: Metrics | None = getattr(self.app, "metrics", None)
 
     def init_process(self) -> None:
@@ -251,11 +254,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
             _, conn = self._leaving.popleft()
             self.poller.unregister(conn.sock)
             self._forget(conn)
+        if self._turned_away and now - self._complained >= _COMPLAIN_SECONDS:
+            self.log.warning("Turned requests away unread")
+            self._turned_away, self._complained = 0, now
         if self._metrics is not None:
             in_flight = len(self._under_way) + len(self._apart)
             self._metrics.busy(in_flight=in_flight, waiting=max(0, len(self._in_hand) - in_flight))
 
     def _count_turned_away(self, cause: str) -> None:
+        self._turned_away += 1
         if self._metrics is not None:
             self._metrics.turned_away(cause)
 

@@ -1,14 +1,17 @@
 """The log: one line of JSON an event, its field names from one list."""
 
+import ast
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 
 import orjson
 import pytest
 
-from cds_hooks.journal.logs import Log, UnlistedField, uuid_or_none
+from cds_hooks.journal.logs import FIELDS, Log, UnlistedField, uuid_or_none
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+PACKAGE = Path(__file__).resolve().parents[3] / "cds_hooks"
 
 
 def test_an_event_is_one_line_of_json() -> None:
@@ -55,3 +58,23 @@ def test_without_a_stream_events_go_to_standard_error(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("text", ["p1", "Zzmarker", "", "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea\n"])
 def test_what_is_no_uuid_is_not_logged_as_one(text: str) -> None:
     assert uuid_or_none(text) is None
+
+
+def fields_written() -> dict[str, set[str]]:
+    """Give the names of fields in every call of a log in the package, by the module that writes them."""
+    found: dict[str, set[str]] = {}
+    for module in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=logger, attr="info" | "warning" | "alarm"), keywords=[_, *_]):
+                    if ast.unparse(logger).split(".")[-1] in {"log", "out", "_log"}:
+                        names = {keyword.arg or "**" for keyword in node.keywords}
+                        found.setdefault(module.relative_to(PACKAGE).as_posix(), set()).update(names)
+    return found
+
+
+def test_every_field_that_is_written_is_listed_and_every_listed_one_is_written() -> None:
+    written = fields_written()
+    assert "web/server.py" in written, "the search finds nothing any more"
+    assert {module: names - FIELDS for module, names in written.items() if names - FIELDS} == {}
+    assert FIELDS - set().union(*written.values()) == set()

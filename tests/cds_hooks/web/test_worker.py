@@ -231,6 +231,15 @@ def test_the_main_loop_does_not_wait_for_an_answered_caller_to_hang_up() -> None
         assert worker.nr_conns == 0
 
 
+def test_a_flood_of_requests_is_one_line_a_minute_in_the_log() -> None:
+    with a_worker() as (worker, words, _):
+        for _ in range(3):
+            worker._count_turned_away("queue")
+            worker._swept = 0.0
+            worker.notify()
+        assert words.seen == ["Turned requests away unread"]
+
+
 def test_so_many_wait_and_no_more() -> None:
     with ExitStack() as callers, a_worker() as (worker, _, finished), busy(worker):
         for _ in range(QUEUE_PER_THREAD + 1):
