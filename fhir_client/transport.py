@@ -89,6 +89,8 @@ class _Line:
         """Tell whether the server still waits for a request: what it has sent, or closed, meanwhile ends this."""
         if now - self.idle_since > _IDLE_SECONDS:
             return False
+        if isinstance(self.socket, TlsSocket) and self.socket.pending():  # came with the last answer, and is decrypted
+            return False
         waiting = poll()
         waiting.register(self.socket, POLLIN)
         return not waiting.poll(0)

@@ -1,7 +1,8 @@
 """Which addresses are connected to, and how the other side is known; names and connections are the tests' own."""
 
 import json
-from ipaddress import ip_network
+from io import DEFAULT_BUFFER_SIZE
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from socket import socket
 from ssl import TLSVersion
@@ -9,7 +10,7 @@ from ssl import TLSVersion
 import pytest
 
 from fhir_client.addresses import BadAddress, Base, BoundToken, Reach
-from fhir_client.dialing import UnfitAuthorities, trusting
+from fhir_client.dialing import UnfitAuthorities, resolve, trusting
 from fhir_client.errors import AddressRefused, Reason, Unreachable
 from fhir_client.transport import Transport
 from tests.fhir_stub import FhirStub, Says, a_fhir_server
@@ -248,6 +249,32 @@ def test_no_environment_variable_writes_the_keys_of_a_session_down(
     with world.transport(ca_file=authority.file) as transport:
         asked_of(transport, "https://fhir.example/r4/Patient/p1")
     assert not keys.exists()
+
+
+def test_what_was_planted_behind_an_answer_answers_no_later_request(authority: Authority) -> None:
+    context = authority.server_context("fhir.example")
+    # One record, and the first answer as long as one read: what is planted lies decrypted, where no poll sees it.
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    first = head % (DEFAULT_BUFFER_SIZE - len(head % 8000)) + b" " * (DEFAULT_BUFFER_SIZE - len(head % 8000))
+    planted = head % 7 + b"planted"
+
+    def say(client: socket) -> None:
+        with context.wrap_socket(client, server_side=True) as secured:
+            secured.recv(65_536)
+            secured.sendall(first + planted)
+            secured.recv(65_536)
+
+    with a_raw_server(say) as port:
+        world = Outside(names={"fhir.example": [[PUBLIC]]}, routes={f"{PUBLIC}:443": port})
+        with world.transport(ca_file=authority.file) as transport:
+            for _ in range(2):
+                assert asked_of(transport, "https://fhir.example/r4").body.isspace()
+
+
+def test_the_systems_resolver_is_asked_unless_told_otherwise() -> None:
+    found = resolve("localhost", 443)
+    assert found
+    assert all(ip_address(address).is_loopback for address in found)
 
 
 # Proxies

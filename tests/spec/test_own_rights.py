@@ -1,16 +1,26 @@
 """Whose rights an outbound request uses, and which addresses a start-up lets anybody name."""
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cds_hooks.access import connector
 from cds_hooks.web.settings import Settings, SettingsError
 from fhir_client.client import Connections
+from fhir_client.errors import Reason
+from fhir_client.questions import Deadline
 from fhir_client.record import Availability
 from tests.builders import a_bundle
 from tests.fhir_stub import FhirStub, Says, a_fhir_server, an_outcome
 from tests.hook_calls import CHART, PATHS, TOKEN, a_call, access_to, gathered, holds_the_chart
+from tests.outside import PUBLIC, Outside
+
+HOSTILE = json.loads(
+    (Path(__file__).parent.parent / "fhir_client" / "hostile_addresses.json").read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture
@@ -50,6 +60,40 @@ def test_a_whole_call_only_reads(connections: Connections, server: FhirStub) -> 
     gathered(a_call({}, server=server.base), access_to(connections, server))
     assert {asked.method for asked in server.asked} == {"GET", "POST"}
     assert all(path.endswith("/_search") for path in server.paths("POST"))
+
+
+@pytest.mark.parametrize("server", [*HOSTILE["malformed"], *(url for url, _ in HOSTILE["barred"])])
+def test_a_call_that_names_a_hostile_server_has_prefetch_only(server: str) -> None:
+    """[FHIR-70, FHIR-72] `fhirServer` must match the allow-list; unknown: no call. Corpus of hostile addresses."""
+    world = Outside(names={name: [[PUBLIC]] for name in ("fhir.example", "evil.example")})
+    listed = ["https://fhir.example/r4", "https://other.example"]
+    with Connections(transport=world.transport()) as connections:
+        connect = connector(
+            connections,
+            servers=listed,
+            test_hosts=[],
+            deadline=Deadline.after(5, time.monotonic),
+            request_id="request-1",
+        )
+        assert connect(a_call({}, server=server)) is None
+    assert (world.looked_up, world.dialed) == ([], [])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.5", "169.254.169.254", "fd00:ec2::254", "::ffff:10.0.0.5"])
+def test_a_listed_server_whose_name_leads_inside_is_sent_nothing(address: str) -> None:
+    """[FHIR-73] Resolve the name once, check every address: a listed name is no reason to call an inner address."""
+    world = Outside(names={"fhir.example": [[PUBLIC, address]]})
+    with Connections(transport=world.transport()) as connections:
+        connect = connector(
+            connections,
+            servers=["https://fhir.example/r4"],
+            test_hosts=[],
+            deadline=Deadline.after(5, time.monotonic),
+            request_id="request-1",
+        )
+        result = gathered(a_call({}, server="https://fhir.example/r4"), connect)
+    assert set(result.reasons.values()) == {Reason.ADDRESS}
+    assert world.dialed == []
 
 
 def settings_with(folder: Path, entry: str) -> Settings:
