@@ -149,7 +149,7 @@ def test_the_image_is_named_after_the_version() -> None:
 
 
 def test_a_stop_waits_for_the_calls_under_way(tmp_path: Path) -> None:
-    longest = Settings.from_environment(example_settings(tmp_path)).deadline_ms / 1000 + RECEIVE_SECONDS + 1
+    longest = Settings.from_environment(example_settings(tmp_path)).deadline_ms / 1000 + RECEIVE_SECONDS + 3
     assert float(SERVICES["chartside"]["stop_grace_period"].removesuffix("s")) > longest
 
 
