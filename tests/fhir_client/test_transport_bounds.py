@@ -231,7 +231,11 @@ def test_what_was_not_offered_is_not_decoded(server: FhirStub, coding: str) -> N
     assert refused.value.reason is Reason.NOT_FHIR
 
 
-@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"{}" * 1_000)[:-9], gzip.compress(b"{}") + b"x"])
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip at all", gzip.compress(b"{}" * 1_000)[:-9], gzip.compress(b"{}") + b"x"],
+    ids=["none", "cut", "followed by more"],
+)
 def test_a_gzip_that_breaks_off_is_no_answer(server: FhirStub, body: bytes) -> None:
     world, reach = a_test_host(server)
     server.on("GET", "Patient/p1", Says(body, headers={"Content-Encoding": "gzip"}))
