@@ -242,4 +242,6 @@ def test_a_service_that_is_down_is_a_503_in_our_shape(tmp_path: Path) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Retry-After"] == "5"
     assert outcome["resourceType"] == "OperationOutcome"
-    assert "Zzmarker" not in (tmp_path / "calls.log").read_text(encoding="utf-8")
+    logged = "".join((tmp_path / name).read_text(encoding="utf-8") for name in ("calls.log", "errors.log"))
+    assert '"status":503' in logged
+    assert "Zzmarker" not in logged
