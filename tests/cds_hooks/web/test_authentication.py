@@ -324,6 +324,11 @@ def test_of_many_who_use_one_token_at_once_one_gets_in(tmp_path: Path) -> None:
     assert len(entered) == 1
 
 
+def test_ids_may_be_long_and_in_any_script() -> None:
+    trusted = Door().enter(good(jti="j" * 256, tenant="Žižkov - 北"))
+    assert (trusted.token_id, trusted.tenant) == ("j" * 256, "Žižkov - 北")
+
+
 def test_a_memory_holds_a_token_for_its_life_and_the_leeway() -> None:
     door = Door()
     door.enter(good())

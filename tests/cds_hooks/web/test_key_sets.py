@@ -21,7 +21,7 @@ from cds_hooks.web.key_sets import (
 )
 from cds_hooks.web.public_keys import KeysUnavailable
 from fhir_client.transport import Transport
-from tests.cds_hooks.web.signing import CLIENT, ISSUER, JKU, KeyServer, a_key, a_key_set
+from tests.cds_hooks.web.signing import CLIENT, ISSUER, JKU, KeyServer, SigningKey, a_key, a_key_set
 from tests.fhir_stub import FhirStub, Says, a_fhir_server
 
 OLD, NEW = a_key(), a_key(kid="key-2")
@@ -160,13 +160,14 @@ class SlowServer:
 
     may_answer: threading.Event = field(default_factory=threading.Event)
     is_asked: threading.Event = field(default_factory=threading.Event)
+    keys: tuple[SigningKey, ...] = (OLD,)
     asked: int = 0
 
     def __call__(self, url: str, client: Client) -> tuple[bytes, Mapping[str, str]]:
         self.asked += 1
         self.is_asked.set()
         assert self.may_answer.wait(10.0), (url, client.issuer)
-        return a_key_set(OLD), {}
+        return a_key_set(*self.keys), {}
 
 
 def test_of_many_threads_one_fetches_and_the_others_wait_for_it() -> None:
@@ -183,10 +184,11 @@ def test_of_many_threads_one_fetches_and_the_others_wait_for_it() -> None:
     assert [key is not None for key in found] == [True] * 12
 
 
-def test_who_has_a_key_does_not_wait_for_anothers_fetch() -> None:
-    server = SlowServer()
-    now = [0.0]
-    key_sets = KeySets((CLIENT,), fetch=server, timer=lambda: now[0])
+@pytest.fixture
+def rotating() -> Iterator[tuple[SlowServer, KeySets, threading.Thread]]:
+    """Give a set whose first fetch was quick, and a thread that is in the middle of the second one."""
+    server, now = SlowServer(), [0.0]
+    key_sets = KeySets((CLIENT,), fetch=server, timer=lambda: now[0], patience=60.0)
     server.may_answer.set()
     assert key_sets.find(CLIENT, "key-1") is not None
     server.may_answer.clear()
@@ -195,10 +197,36 @@ def test_who_has_a_key_does_not_wait_for_anothers_fetch() -> None:
     slow = threading.Thread(target=lambda: key_sets.find(CLIENT, "key-1"))
     slow.start()
     assert server.is_asked.wait(10.0)
-    assert key_sets.find(CLIENT, "key-1") is not None
-    assert slow.is_alive()
+    yield server, key_sets, slow
     server.may_answer.set()
     slow.join()
+
+
+def test_who_has_a_key_does_not_wait_for_anothers_fetch(
+    rotating: tuple[SlowServer, KeySets, threading.Thread],
+) -> None:
+    _, key_sets, slow = rotating
+    quick = threading.Thread(target=lambda: key_sets.find(CLIENT, "key-1"))
+    quick.start()
+    quick.join(5.0)
+    assert not quick.is_alive()
+    assert slow.is_alive()
+
+
+def test_who_has_a_new_key_waits_for_the_fetch_that_will_bring_it(
+    rotating: tuple[SlowServer, KeySets, threading.Thread],
+) -> None:
+    server, key_sets, _ = rotating
+    found: list[object] = []
+    waiting = threading.Thread(target=lambda: found.append(key_sets.find(CLIENT, "key-2")))
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    server.keys = (OLD, NEW)
+    server.may_answer.set()
+    waiting.join()
+    assert found != [None]
+    assert server.asked == 2
 
 
 def test_who_needs_a_key_waits_for_anothers_fetch_no_longer_than_its_patience() -> None:

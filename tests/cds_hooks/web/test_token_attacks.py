@@ -260,6 +260,7 @@ FAULTS: dict[str, tuple[str | None, Cause]] = {
     "valid for a day": (with_claims(exp=SECONDS + 86_400), Cause.LIFETIME),
     "valid for a second too long": (with_claims(exp=SECONDS + LONGEST_LIFE_SECONDS + 1), Cause.LIFETIME),
     "expired before it was issued": (with_claims(exp=SECONDS - 30, iat=SECONDS), Cause.LIFETIME),
+    "valid for no time at all": (with_claims(exp=SECONDS, iat=SECONDS), Cause.LIFETIME),
     "milliseconds": (with_claims(exp=(SECONDS + 300) * 1000, iat=SECONDS * 1000), Cause.TIMES),
     "no jti": (with_claims(jti=...), Cause.TOKEN_ID),
     "an empty jti": (with_claims(jti=""), Cause.TOKEN_ID),
