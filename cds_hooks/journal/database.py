@@ -61,6 +61,7 @@ def open_database(url: str) -> Engine:
         connect_args={"check_same_thread": False} if is_sqlite else _POSTGRESQL_ARGUMENTS,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
+        hide_parameters=True,  # an error must not carry what was to be written
         poolclass=NullPool,  # who reads or writes holds its own, see Journal
     )
     if is_sqlite:
