@@ -11,6 +11,7 @@ TOTAL_CHOLESTEROL_MG_DL = latest_quantity(
     of="total_cholesterol",
     unit="mg/dL",
     analyte="cholesterol",
+    above_zero=True,
     within=Window(months=60),
 )
 HDL_CHOLESTEROL_MG_DL = latest_quantity(
@@ -20,6 +21,7 @@ HDL_CHOLESTEROL_MG_DL = latest_quantity(
     of="hdl_cholesterol",
     unit="mg/dL",
     analyte="cholesterol",
+    above_zero=True,
     within=Window(months=60),
 )
 CREATININE_MG_DL = latest_quantity(

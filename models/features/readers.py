@@ -167,7 +167,7 @@ def mean_of_last_two_outpatient(
         outpatient = (
             each
             for each in record.observations(meaning.codes(site))
-            if each.has_value and each.at is not None and not _is_inpatient(record, each)
+            if each.has_value and each.at is not None and not is_inpatient(record, each)
         )
         for _, group in groupby(outpatient, key=start_of):
             together = in_one_order(list(group))
@@ -217,7 +217,8 @@ def _averaged(feature: Feature, together: Sequence[Observation]) -> float | Gap:
     return fmean(usable) if usable else next(value for value in values if isinstance(value, Gap))
 
 
-def _is_inpatient(record: PatientRecord, observation: Observation) -> bool:
+def is_inpatient(record: PatientRecord, observation: Observation) -> bool:
+    """Tell whether a result is known to have been taken in acute care."""
     encounter = record.encounter(observation.encounter)
     return encounter is not None and encounter.kind in _NOT_OUTPATIENT
 

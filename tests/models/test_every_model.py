@@ -16,6 +16,7 @@ from models.risk_model import RiskModel
 from models.site import Site
 from tests.builders import a_record
 from tests.models.charts import an_inpatient, an_outpatient
+from tests.models.patients import everyone
 
 MODELS = tuple(calculators().values())
 SITE = Site(kidney_failure_region="other")
@@ -57,6 +58,7 @@ def charts() -> list[Any]:
         an_outpatient(sex="other"),
         an_inpatient(),
         an_inpatient(without="67775-7"),
+        *everyone(),
     ]
     return [a_record(*each) for each in resources]
 
