@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # comes with the tests' tools, without types
+import yaml  # type: ignore[import-untyped]  # publishes no types
 
 from cds_hooks.web.settings import Settings, unknown_names
 from cds_hooks.web.worker import RECEIVE_SECONDS

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tools.sbom import Mismatch, document, main, pins
 
@@ -67,6 +69,12 @@ def test_it_is_the_same_every_time_and_says_no_time_of_its_own(made: dict[str, A
     dated = document(LOCK, project=PROJECT, epoch=1_700_000_000)
     assert dated["metadata"]["timestamp"] == "2023-11-14T22:13:20Z"
     assert dated["serialNumber"] != made["serialNumber"]
+
+
+def test_it_is_valid_by_the_schema_of_cyclonedx(made: dict[str, Any]) -> None:
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(json.dumps(made)) is None
+    assert validator.validate_str(json.dumps({**made, "licence": "MIT"})) is not None, "it would be seen"
 
 
 def test_it_has_the_shape_that_cyclonedx_names(made: dict[str, Any]) -> None:
