@@ -1,6 +1,7 @@
 """Truths made of other truths: what is true of any of them, and what is true where one is not."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from fhir_client.record import PatientRecord
@@ -50,6 +51,18 @@ def at_least(name: str, label: str, quantity: Feature, bound: float) -> Feature:
         return Reading(float(answer.value) >= bound, answer.at, answer.sources, answer.note)
 
     return _made_of(name, label, (quantity,), read)
+
+
+def noted(name: str, label: str, part: Feature, *, if_false: str) -> Feature:
+    """Declare a truth by the part alone, and say, where that is false, what else nobody looked at."""
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        answer = part.answer(record, site)
+        if isinstance(answer, Missing) or answer.value:
+            return answer
+        return replace(answer, note=_joined((answer.note, if_false)))
+
+    return _made_of(name, label, (part,), read)
 
 
 def _made_of(name: str, label: str, parts: tuple[Feature, ...], read: Read) -> Feature:

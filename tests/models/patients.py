@@ -1,6 +1,8 @@
 """Made-up patients whom the scores of one field can assess, all as of 2024-06-01; nobody else fits those scores."""
 
-from tests.builders import Resource, an_observation
+from typing import Any
+
+from tests.builders import Resource, a_condition, an_observation
 from tests.models.charts import an_outpatient
 
 
@@ -15,6 +17,12 @@ def with_liver_tests(*more: Resource) -> tuple[Resource, ...]:
     )
 
 
+def with_fibrillation(*more: Resource, drinks: float | None = 1, **patient: Any) -> tuple[Resource, ...]:
+    """An outpatient of 63 with atrial fibrillation, diabetes and a drink a day."""
+    habit = () if drinks is None else (an_observation("74013-4", drinks, "{drinks}/d", on="2024-01-10"),)
+    return (*an_outpatient(**patient), a_condition("I48.91"), *habit, *more)
+
+
 def everyone() -> list[tuple[Resource, ...]]:
     """All of them, for what must hold of every model."""
-    return [with_liver_tests()]
+    return [with_liver_tests(), with_fibrillation()]

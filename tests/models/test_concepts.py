@@ -63,6 +63,25 @@ def test_the_switch_decides_what_a_snomed_ct_code_means() -> None:
         ("palliative_care", "Z51.5", True),
         ("palliative_care", "Z51.11", False),
         ("hypertension", "I10", True),
+        ("atrial_fibrillation", "I48.91", True),
+        ("atrial_fibrillation", "I49.9", False),
+        ("heart_failure", "I50.22", True),
+        ("heart_failure", "I11.9", False),
+        ("stroke_tia_thromboembolism", "I69.354", True),
+        ("stroke_tia_thromboembolism", "G45.4", False),
+        ("stroke_tia_thromboembolism", "I61.9", False),
+        ("stroke", "I61.9", True),
+        ("stroke", "G45.9", False),
+        ("vascular_disease", "I71.40", True),
+        ("vascular_disease", "I25.10", False),
+        ("major_bleeding", "K25.4", True),
+        ("major_bleeding", "K25.9", False),
+        ("bleeding_predisposition", "D57.1", True),
+        ("bleeding_predisposition", "D57.3", False),
+        ("cirrhosis", "K74.60", True),
+        ("cirrhosis", "K74.00", False),
+        ("pneumonia", "J18.9", True),
+        ("pneumonia", "J20.9", False),
     ],
 )
 def test_icd_10_codes_are_placed(name: str, code: str, belongs: bool) -> None:
@@ -75,7 +94,7 @@ def test_a_panel_is_asked_for_and_never_matched() -> None:
     assert not concept("systolic_bp").codes(WITH).matches([panel])
 
 
-@pytest.mark.parametrize("name", ["statins", "antihypertensives"])
+@pytest.mark.parametrize("name", ["statins", "antihypertensives", "antiplatelets", "nsaids", "vitamin_k_antagonists"])
 def test_every_drug_code_is_an_ingredient_that_orders_resolve_to(name: str) -> None:
     for code in concept(name).exact_codes:
         assert ingredients([Code(RXNORM, code)]) == frozenset({code})
@@ -87,10 +106,12 @@ PLACED = {
     "368581000119106": {"diabetes"},
     "38341003": {"hypertension"},
     "53741008": {"cardiovascular_disease"},
-    "22298006": {"cardiovascular_disease"},
-    "399211009": {"cardiovascular_disease"},
-    "230690007": {"cardiovascular_disease"},
-    "88805009": {"cardiovascular_disease"},
+    "22298006": {"cardiovascular_disease", "vascular_disease"},
+    "399211009": {"cardiovascular_disease", "vascular_disease"},
+    "230690007": {"cardiovascular_disease", "stroke", "stroke_tia_thromboembolism"},
+    "88805009": {"cardiovascular_disease", "heart_failure"},
+    "49436004": {"atrial_fibrillation"},
+    "271737000": {"bleeding_predisposition"},
     "72892002": {"pregnancy"},
     "79586000": {"pregnancy"},
 }
@@ -102,6 +123,16 @@ ASKED = (
     "kidney_replacement",
     "pregnancy",
     "palliative_care",
+    "atrial_fibrillation",
+    "valvular_atrial_fibrillation",
+    "heart_failure",
+    "stroke_tia_thromboembolism",
+    "vascular_disease",
+    "stroke",
+    "major_bleeding",
+    "bleeding_predisposition",
+    "cirrhosis",
+    "pneumonia",
 )
 
 
