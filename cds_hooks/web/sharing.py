@@ -8,6 +8,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from cds_hooks.journal.metrics import forget_dead, share
+from cds_hooks.web.startup import CannotStart
 
 _MASTER = 0
 
@@ -20,10 +21,17 @@ class Sharing:
     """
 
     def __init__(self, workers: int) -> None:
-        """Make a folder that nobody else can read; what is counted from now on lies in it."""
+        """Make a folder that nobody else can read; what is counted from now on lies in it.
+
+        Raises:
+            CannotStart: there is no temporary directory that can be written.
+        """
         self.slots = 1 + 3 * workers
         self.slot = _MASTER
-        self.folder = Path(mkdtemp(prefix="chartside-"))
+        try:
+            self.folder = Path(mkdtemp(prefix="chartside-"))
+        except OSError as error:
+            raise CannotStart(("TMPDIR: there is no temporary directory that can be written",)) from error
         self._owner = os.getpid()
         atexit.register(self.close)
         share(self.folder, lambda: str(self.slot))

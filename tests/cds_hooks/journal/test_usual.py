@@ -123,6 +123,18 @@ def test_few_calls_tell_nothing() -> None:
     assert judge(a_history(4, changed(0.5, 0.0, ago=2)), NOW) == USUAL
 
 
+def test_a_history_of_few_calls_tells_nothing_of_many() -> None:
+    hours = {number: hour for number, hour in a_history(1, always(1.0)).items() if number % DAY == 12}
+    for _ in range(300):
+        hours[NOW].add(fired=False, ms=8)
+    assert judge(hours, NOW) == USUAL
+
+
+def test_a_clinic_of_every_second_week_is_not_silent_in_between() -> None:
+    hours = {number: hour for number, hour in a_history().items() if number // WEEK % 2}
+    assert {judge(hours, now) for now in range(NOW - WEEK, NOW, 5)} == {USUAL}
+
+
 def test_an_earlier_incident_does_not_become_usual() -> None:
     def rate(hour: int) -> float:
         return 0.0 if hour > NOW - 8 or NOW - 2 * WEEK - DAY < hour < NOW - 2 * WEEK + DAY else 0.3

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import delete, event, insert
+from sqlalchemy import event, insert
 
 from cds_hooks.errors import NotRecorded
 from cds_hooks.journal import watch as watching
@@ -125,9 +125,9 @@ def test_a_service_that_fell_silent_is_told_once_and_again_when_it_is_mended(wat
 def test_what_was_read_is_not_read_again(watched: Watched) -> None:
     with_history(watched, last_day_fires=True)
     watched.watch.look()
-    with watched.journal.engine.begin() as connection:
-        connection.execute(delete(cards))
-    assert watched.watch.look()[SERVICE].words == ()
+    watched.add(NOW, calls=3, fired=1)
+    watched.watch.look()
+    assert sum(hour.calls for hour in watched.watch._hours[SERVICE].values()) == 42 * (DAYS + 1) + 3
 
 
 def test_calls_that_were_never_assessed_say_nothing(watched: Watched) -> None:
