@@ -299,12 +299,19 @@ def _reply(response: HTTPResponse, meter: Meter, limit: int) -> Reply:
         raise BadResource(Reason.TOO_LARGE)
     # What frames the chunks is not counted as body, but chunks of one byte each are not listened to for ever.
     meter.allowance = 2 * limit + _HEAD_BYTES
-    body = response.read() if response.length is not None else response.read(limit + 1)
+    body = _read(response, limit)
     if "gzip" in coding and body:
         body = _unzipped(body, limit)
     if len(body) > limit:
         raise BadResource(Reason.TOO_LARGE)
     return Reply(response.status, headers, body)
+
+
+def _read(response: HTTPResponse, limit: int) -> bytes:
+    try:
+        return response.read() if response.length is not None else response.read(limit + 1)
+    except ValueError:  # http.client believes a chunk size below 0
+        raise HTTPException from None
 
 
 def _unzipped(body: bytes, limit: int) -> bytes:
