@@ -24,6 +24,7 @@ _ODD_PORTS = frozenset(
     | {4444, 5060, 5061, 5432, 5672, 5900, 5984, 6000, 6379, 6443, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697}
     | {9042, 9092, 9200, 9300, 10080, 10250, 11211, 27017}
 )
+_SLASHES = re.compile(r"[/\\]")
 _BEARER = re.compile(r"[\x21-\x7e]+")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-._]+)(?:/_history/[A-Za-z0-9\-.]+)?")
 
@@ -237,5 +238,7 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
 
 
 def _stays_put(path: str) -> bool:
-    # Servers and proxies resolve dot segments, also encoded ones, after every check of ours.
-    return not any(unquote(segment) in (".", "..") for segment in path.split("/"))
+    # Servers and proxies resolve dot segments after every check of ours: also encoded ones, behind encoded slashes, and
+    # with a path parameter (`..;`), which Tomcat drops first.
+    segments = _SLASHES.split(unquote(path))
+    return not any(segment.partition(";")[0] in (".", "..") for segment in segments)

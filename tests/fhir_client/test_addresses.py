@@ -64,7 +64,9 @@ def test_a_url_is_built_from_parts_and_encoded_once(base: str) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["Patient/..", "Patient/%2e%2e", "../admin"])
+@pytest.mark.parametrize(
+    "path", ["Patient/..", "Patient/%2e%2e", "../admin", "Patient/..;", "Patient/a%2F..%2F..%2F..%2Fadmin"]
+)
 def test_a_url_never_leads_out_of_the_base(path: str) -> None:
     with pytest.raises(BadAddress):
         R4.url(path)
