@@ -43,7 +43,8 @@ def test_every_threat_says_where_its_control_is_what_proves_it_and_what_is_left(
 
 def test_the_number_of_hostile_addresses_is_what_it_says() -> None:
     corpus = json.loads((ROOT / "tests" / "fhir_client" / "hostile_addresses.json").read_text(encoding="utf-8"))
-    assert f"({sum(len(part) for part in corpus.values())} hostile addresses" in PAGE
+    assert sum(len(part) for part in corpus.values()) > 100
+    assert "over a hundred hostile addresses" in " ".join(PAGE.split())
 
 
 def test_links_lead_somewhere() -> None:
