@@ -19,8 +19,11 @@ from cds_hooks.policy import Policy
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
 from fhir_client.bundles import record_from_bundle
+from fhir_client.capabilities import Capabilities, read_capabilities
 from fhir_client.client import Connections
+from fhir_client.dialogue import USUAL, Manners
 from fhir_client.questions import Deadline
+from fhir_client.releases import Release
 from models.assessment import Assessment
 from models.site import Site
 from sandbox.ehr.routes import create_fhir_app
@@ -47,7 +50,7 @@ class Ehr:
     def base(self) -> str:
         return f"{self.origin}/fhir"
 
-    def connect(self) -> Connect:
+    def connect(self, manners: Manners = USUAL) -> Connect:
         deadline = Deadline(time.monotonic() + 30, time.monotonic)
         return connector(
             self.connections,
@@ -55,6 +58,7 @@ class Ehr:
             test_hosts=[self.origin],
             deadline=deadline,
             request_id=REQUEST_ID,
+            manners=manners,
         )
 
 
@@ -106,6 +110,12 @@ def through_fhir(service: Service, chart: AChart, ehr: Ehr) -> Invocation:
     return invoke(service, request, connect=ehr.connect(), now=lambda: NOW, policy=POLICY)
 
 
+def through_batch(service: Service, chart: AChart, ehr: Ehr) -> Invocation:
+    request = a_call(service, chart, fhirServer=ehr.base)
+    connect = ehr.connect(Manners(batches=True))
+    return invoke(service, request, connect=connect, now=lambda: NOW, policy=POLICY)
+
+
 def offline(service: Service, chart: AChart) -> tuple[tuple[Assessment, ...], list[Any]]:
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in chart.resources]}
     record = record_from_bundle(bundle, as_of=NOW, patient_id=chart.patient_id, encounter_id=chart.encounter_id)
@@ -134,6 +144,7 @@ def check(chart: AChart, ehr: Ehr, *, paged: bool = True) -> int:
         fetched = through_fhir(service, chart, ehr)
         assessments, shown = offline(service, chart)
         assert prefetched.assessments == fetched.assessments == assessments
+        assert through_batch(service, chart, ehr).assessments == fetched.assessments
         if paged:
             assert through_pages(service, chart, ehr).assessments == assessments
         by_urgency = without_uuids(prefetched.response.cards)
@@ -156,6 +167,13 @@ def filled(ehr: Ehr, chart: AChart) -> AChart:
 def test_every_story_is_told_alike_in_every_way(chart: AChart, ehr: Ehr) -> None:
     """[PRE-16, PRE-25, PRE-26, ACC-14] The same data through prefetch and through FHIR give the same cards."""
     check(filled(ehr, chart), ehr)
+
+
+def test_the_statement_and_the_batches_of_a_stranger_are_understood(ehr: Ehr) -> None:
+    """[FHIR-10, FHIR-14, FHIR-55] The sandbox shares no code with us: what it publishes and takes is what we read."""
+    assert read_capabilities(ehr.server.capabilities()) == Capabilities(Release.R4, takes_batch=True)
+    through_batch(SERVICES[0], filled(ehr, next(story_charts())), ehr)
+    assert ehr.connections._habits[ehr.base].takes_batch
 
 
 def test_generated_patients_are_assessed_alike_in_every_way(ehr: Ehr) -> None:
