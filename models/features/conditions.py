@@ -20,6 +20,7 @@ CHRONIC_KIDNEY_DISEASE = condition(
     "chronic_kidney_disease", "chronic kidney disease on the problem list", of="chronic_kidney_disease"
 )
 KIDNEY_REPLACEMENT = condition("kidney_replacement", "dialysis or kidney transplant", of="kidney_replacement")
+DIALYSIS = condition("dialysis", "dialysis", of="dialysis")
 PALLIATIVE_CARE = condition("palliative_care", "palliative care", of="palliative_care")
 
 # Longer than any pregnancy: an older answer says nothing of today.

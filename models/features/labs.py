@@ -1,4 +1,4 @@
-"""Laboratory results. Windows and plausible ranges: models.md 0.3.2, 4.2 and 5."""
+"""Laboratory results. Windows and plausible ranges: models.md 0.3.2, 4.2 and 5; where those set none, a year."""
 
 from models.features.readers import latest_quantity
 from models.features.searches import laboratory
@@ -51,4 +51,36 @@ ACR_MG_G = latest_quantity(
     analyte="albumin_creatinine_ratio",
     above_zero=True,
     within=Window(months=24),
+)
+SODIUM_MMOL_L = latest_quantity(
+    "sodium_mmol_l",
+    "sodium",
+    laboratory("sodium"),
+    of="sodium",
+    unit="mmol/L",
+    analyte="sodium",
+    plausible=(90, 200),
+    within=Window(months=12),
+)
+BILIRUBIN_MG_DL = latest_quantity(
+    "bilirubin_mg_dl",
+    "bilirubin",
+    laboratory("bilirubin"),
+    of="bilirubin",
+    unit="mg/dL",
+    analyte="bilirubin",
+    above_zero=True,
+    within=Window(months=12),
+)
+INR = latest_quantity(
+    "inr", "INR", laboratory("inr"), of="inr", unit="{INR}", above_zero=True, within=Window(months=12)
+)
+ALBUMIN_G_DL = latest_quantity(
+    "albumin_g_dl",
+    "albumin",
+    laboratory("albumin"),
+    of="albumin",
+    unit="g/dL",
+    above_zero=True,
+    within=Window(months=12),
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.builders import Resource, a_condition, an_observation
-from tests.models.charts import an_outpatient
+from tests.models.charts import an_inpatient, an_outpatient
 
 
 def with_liver_tests(*more: Resource) -> tuple[Resource, ...]:
@@ -23,6 +23,30 @@ def with_fibrillation(*more: Resource, drinks: float | None = 1, **patient: Any)
     return (*an_outpatient(**patient), a_condition("I48.91"), *habit, *more)
 
 
+def with_pneumonia(*more: Resource, without: str = "") -> tuple[Resource, ...]:
+    """A woman of 63 on a ward with a pneumonia: alert, 22 breaths, 118/70, BUN 21."""
+    resources: tuple[Resource, ...] = (
+        a_condition("J18.9", onset="2024-05-30"),
+        an_observation("3094-0", 21, "mg/dL", on="2024-05-31T20:00:00Z"),
+    )
+    kept = [resource for resource in resources if not without or without not in str(resource)]
+    return (*an_inpatient(without=without), *kept, *more)
+
+
+def with_cirrhosis(*more: Resource, without: str = "", **patient: Any) -> tuple[Resource, ...]:
+    """An outpatient of 63 with cirrhosis and what MELD asks for, drawn in one day."""
+    resources: tuple[Resource, ...] = (
+        a_condition("K74.60"),
+        an_observation("1975-2", 3.0, "mg/dL", on="2024-05-20T08:00:00Z"),
+        an_observation("6301-6", 1.8, "{INR}", on="2024-05-20T08:00:00Z"),
+        an_observation("2160-0", 1.6, "mg/dL", on="2024-05-20T08:00:00Z"),
+        an_observation("2951-2", 130, "mmol/L", on="2024-05-20T08:00:00Z"),
+        an_observation("1751-7", 2.8, "g/dL", on="2024-05-20T08:00:00Z"),
+    )
+    kept = [resource for resource in resources if not without or without not in str(resource)]
+    return (*an_outpatient(without=without, **patient), *kept, *more)
+
+
 def everyone() -> list[tuple[Resource, ...]]:
     """All of them, for what must hold of every model."""
-    return [with_liver_tests(), with_fibrillation()]
+    return [with_liver_tests(), with_fibrillation(), with_pneumonia(), with_cirrhosis()]

@@ -178,6 +178,12 @@ SWAPS: Mapping[str, tuple[str, float]] = {
     "hdl_cholesterol_mg_dl": ("mmol/L", 0.02586),
     "creatinine_mg_dl": ("umol/L", 88.4),
     "acr_mg_g": ("mg/mmol", 1 / 8.84),
+    "bilirubin_mg_dl": ("umol/L", 17.1),
+    "albumin_g_dl": ("g/L", 10),
+    "bun_mg_dl": ("mmol/L", 1 / 2.801),
+    "urea_mmol_l": ("umol/L", 1000),
+    "weight_kg": ("g", 1000),
+    "alcohol_drinks_per_week": ("/d", 1 / 7),
 }
 
 
