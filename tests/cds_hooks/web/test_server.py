@@ -231,7 +231,7 @@ def test_another_worker_watches_when_the_one_that_did_is_killed(tmp_path: Path) 
         before = running.workers()
         for worker in before:
             os.kill(worker, signal.SIGKILL)
-        eventually(lambda: not before & running.workers())
+        eventually(lambda: len(running.workers() - before) == 2)
         running.stop()
     began = [event["pid"] for event in running.events if event["event"] == "watch" and "found" not in event]
     assert len(began) == 2
