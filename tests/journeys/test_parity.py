@@ -159,8 +159,10 @@ def check(chart: AChart, ehr: Ehr, *, paged: bool = True) -> int:
 
 
 def filled(ehr: Ehr, chart: AChart) -> AChart:
+    """Give the chart as the server holds it: with the versions of its resources, which the sources of a fact name."""
     ehr.server.store.fill(chart.resources)
-    return chart
+    held = [ehr.server.read(each["resourceType"], each["id"]) for each in chart.resources]
+    return replace(chart, resources=held)
 
 
 @pytest.mark.parametrize("chart", list(story_charts()), ids=lambda chart: chart.name)
