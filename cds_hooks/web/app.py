@@ -1,7 +1,7 @@
 """create_app: everything the edge needs comes in as arguments."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -15,7 +15,9 @@ from cds_hooks.journal.metrics import Metrics
 from cds_hooks.web import correlation, own_keys
 from cds_hooks.web.accounts import Accounts
 from cds_hooks.web.callers import Callers, client_at_hand
+from cds_hooks.web.clients import Network
 from cds_hooks.web.cors import Cors
+from cds_hooks.web.forwarded import whence
 from cds_hooks.web.operations import OperationsRoutes
 from cds_hooks.web.pages import Pages
 from cds_hooks.web.problems import body_of, place_of, problem_of
@@ -61,7 +63,7 @@ def create_app(
     _answer_errors(app, log)
     app.before_request(correlation.begin)
     if settings.loopback_only:
-        app.before_request(_refuse_strangers)
+        app.before_request(_refusing_strangers(settings.trusted_proxies))
     app.after_request(_finish)
     app.after_request(_for_browsers(Cors(settings.callers)))
     return app
@@ -102,11 +104,15 @@ def _answer_errors(app: Flask, log: Log) -> None:
     app.register_error_handler(Exception, answer)
 
 
-def _refuse_strangers() -> None:
+def _refusing_strangers(trusted_proxies: Sequence[Network]) -> Callable[[], None]:
     """Serve this machine alone, whatever the server was bound to; a foreign Host is a page that rebinds its name."""
-    host = request.environ.get("HTTP_HOST", "localhost")
-    if not (_is_here(request.environ.get("REMOTE_ADDR", "")) and _is_here(_PORT.sub("", host))):
-        abort(403)
+
+    def refuse() -> None:
+        host = _PORT.sub("", request.environ.get("HTTP_HOST", "localhost"))
+        if not (_is_here(host) and whence(request.environ, trusted_proxies).is_loopback):
+            abort(403)
+
+    return refuse
 
 
 @lru_cache(maxsize=64)

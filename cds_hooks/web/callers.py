@@ -5,7 +5,7 @@ from typing import Protocol
 
 from flask import g, request
 
-from cds_hooks.errors import TooMany
+from cds_hooks.errors import NotEntitled, TooMany
 from cds_hooks.journal.metrics import Metrics
 from cds_hooks.web.authentication import (
     Audiences,
@@ -42,8 +42,14 @@ class Anybody:
         return Trusted(self.client)
 
     def check_entitled(self, trusted: Trusted, service_id: str) -> None:
-        """Let the anonymous client have every service: its entry says nothing of them."""
-        del trusted, service_id
+        """Let the anonymous client have the services of its entry.
+
+        Raises:
+            NotEntitled: this one is not among them.
+        """
+        services = trusted.client.services
+        if services is not None and service_id not in services:
+            raise NotEntitled
 
 
 @dataclass(frozen=True, slots=True)
