@@ -220,5 +220,5 @@ def test_a_call_costs_little() -> None:
         for _ in range(50):
             found.answered(invocation, STAGES, 0.02)
         rounds.append((time.process_time() - started) / 50)
-    # Measured: 15 us in memory, 26 us in files that workers share. Several times that would show in the benchmark of a call.
+    # Measured: 15 us in memory, 26 us in files that workers share. Several times that would show in a call's benchmark.
     assert min(rounds) < 60e-6
