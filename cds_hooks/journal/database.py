@@ -23,8 +23,9 @@ from cds_hooks.journal.troubles import trouble_of
 from cds_hooks.journal.turns import Turns
 
 # How long a writer waits for another one before the call is answered with 503: less than any deadline, so that
-# somebody still listens.
+# somebody still listens. Before that it waits for its turn, which comes soon unless another process hangs.
 BUSY_MS = 2000
+TURN_SECONDS = 0.5
 CONNECT_SECONDS = 3
 # Pages are written back into the database file, with a sync, once in so many: ten times the usual number nearly halves
 # the mean cost of a call, for a log of up to 40 MB beside the file.
@@ -129,7 +130,7 @@ def turns_at(engine: Engine) -> Turns | None:
     if engine.dialect.name != "sqlite":
         return None
     with suppress(OSError):
-        return Turns(Path(f"{engine.url.database}.lock"), wait_seconds=BUSY_MS / 1000)
+        return Turns(Path(f"{engine.url.database}.lock"), wait_seconds=TURN_SECONDS)
     return None  # a directory that cannot be written: SQLite will say so
 
 

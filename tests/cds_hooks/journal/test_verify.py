@@ -1,5 +1,6 @@
 """The ledger: nothing in the journal can be changed, removed, added, put elsewhere or cut off without being found."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from cds_hooks.journal.audit import Journal
 from cds_hooks.journal.ledger import BEGINNING, Book, Head, Kind, digest_of, hash_of
 from cds_hooks.journal.tables import ledger
 from cds_hooks.journal.verify import verifying
-from tests.cds_hooks.journal.journals import faults, record, rows, some_of_each, tamper
+from tests.cds_hooks.journal.journals import ADatabase, faults, record, refuse, rows, some_of_each, tamper
 
 
 def head(journal: Journal) -> Head:
@@ -222,3 +223,19 @@ def test_while_it_is_verified_others_write(journal: Journal) -> None:
         record(journal)
         assert verification.entries == 7
     assert len(journal.read(lambda it: it.execute(select(ledger)).all())) == 8
+
+
+def test_verifying_takes_no_more_memory_for_more_rows(sqlite: ADatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (stored, verify):
+        monkeypatch.setattr(name, "AT_ONCE", 20)
+    with sqlite.journal() as journal:
+        peaks = []
+        for _ in range(2):
+            for _ in range(300):
+                refuse(journal)
+            faults(journal)  # what is remembered once for all is there
+            tracemalloc.start()
+            assert faults(journal) == []
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.2
