@@ -27,7 +27,8 @@ class Invocation:
 
     `withheld` says in fixed words why cards were not shown (`shadow`, `paused`, `not in the pilot`, `patient user`);
     `held_back` are the cards that were made and not shown for that reason. `availability`, `origins` and `reasons` say
-    of each prefetch key how far it was answered, where from, and why not further.
+    of each prefetch key how far it was answered, where from, and why not further; `unresolved_drugs` counts the active
+    orders whose drug has no ingredient that we know.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Invocation:
     origins: Mapping[str, Origin] = field(default_factory=lambda: _NOTHING_ASKED)
     reasons: Mapping[str, Reason] = field(default_factory=lambda: _NOTHING_ASKED)
     dropped: Dropped = Dropped()
+    unresolved_drugs: int = 0
 
 
 def invoke(
@@ -89,6 +91,7 @@ def invoke(
         origins=gathered.origins,
         reasons=gathered.reasons,
         dropped=gathered.record.dropped,
+        unresolved_drugs=gathered.record.drug_orders.active.get(None, 0),
     )
 
 

@@ -1,7 +1,7 @@
 """What became of the cards: feedback is appended, an entry sent twice is kept once, and it can be read back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -24,11 +24,12 @@ LONGEST_STRANGE_ID = 100
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How many entries were new, how many were kept already, and how many named no card of the caller's."""
+    """How many entries were new, and which; how many were kept already, and how many named no card of the caller's."""
 
     stored: int = 0
     repeated: int = 0
     unclaimed: int = 0
+    new: tuple[CardFeedback, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def record_feedback(
 
     def write(book: Book) -> Received:
         known = _known_cards(book.connection, {entry.card_uuid for entry in entries})
-        counts = {"stored": 0, "repeated": 0, "unclaimed": 0}
+        new: list[CardFeedback] = []
+        counts = {"repeated": 0, "unclaimed": 0}
         for entry in entries:
             about = {"received_at": received_at, "correlation": correlation}
             card = known.get(entry.card_uuid)
@@ -98,10 +100,10 @@ def record_feedback(
                 _add_once(book, add_unclaimed, Kind.UNCLAIMED, row)
                 counts["unclaimed"] += 1
             elif _add_once(book, add_feedback, Kind.FEEDBACK, {**_claimed(entry, service, card), **about}):
-                counts["stored"] += 1
+                new.append(entry)
             else:
                 counts["repeated"] += 1
-        return Received(**counts)
+        return Received(len(new), **counts, new=tuple(new))
 
     return journal.write(write) if entries else Received()
 

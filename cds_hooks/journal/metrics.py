@@ -115,6 +115,8 @@ class Metrics:
         for availability in invocation.availability.values():
             if availability is not Availability.COMPLETE:
                 self._gaps(service, availability.value).inc()
+        if invocation.unresolved_drugs:
+            self._drugs(service).inc(invocation.unresolved_drugs)
 
     def refused(self, service: str | None, status: int, hook: str | None = None) -> None:
         """A call was refused or failed; the service only if there is one of that id."""
@@ -144,10 +146,6 @@ class Metrics:
         """One entry of feedback was stored; of an override reason only the code that we offered is a label."""
         reason = "none" if code is None else code if (system, code) in _OUR_REASONS else "other"
         self._feedback(service, outcome, reason).inc()
-
-    def unresolved_medications(self, service: str, count: int) -> None:
-        """In one call, so many drugs had no ingredient that we know."""
-        self._drugs(service).inc(count)
 
     def journal_failed(self, cause: str) -> None:
         """The journal could not be written; the cause in a fixed word of ours."""

@@ -86,6 +86,7 @@ def _outcome(invocation: Invocation) -> dict[str, Any]:
         "origins": {key: value.value for key, value in invocation.origins.items()},
         "reasons": {key: value.value for key, value in invocation.reasons.items()},
         "dropped": {"other_patient": dropped.other_patient, "unreadable": dropped.unreadable},
+        "unresolved_drugs": invocation.unresolved_drugs,
         "warnings": [asdict(warning) for warning in invocation.request.warnings],
     }
 

@@ -53,6 +53,11 @@ class Access:
         self.was_used = True
         return _Watched(found, self, _host(server or ""))
 
+    @property
+    def is_resting(self) -> bool:
+        """Tell whether this process leaves the call's FHIR server alone for a while, because it is down."""
+        return Reason.RESTING in self.failures
+
     def _is_listed(self, server: str) -> bool:
         client = self.client
         return admitted(server, servers=client.fhir_servers, test_hosts=client.test_hosts) is not None

@@ -91,6 +91,8 @@ class Accounts:
             NotRecorded: the journal cannot be written.
         """
         issuer = trusted.client.issuer
+        if access.was_used:
+            self.metrics.breaker(issuer, is_open=access.is_resting)
         for reason in access.failures:
             self.metrics.fhir_failed(issuer, reason.name)
         if access.refused is not None:
@@ -113,6 +115,10 @@ class Accounts:
             received_at=self.now(),
             correlation=correlation(),
         )
+        for entry in received.new:
+            reason = None if entry.override_reason is None else entry.override_reason.reason
+            system, code = (None, None) if reason is None else (reason.system, reason.code)
+            self.metrics.feedback(service.id, entry.outcome.value, system=system, code=code)
         self.log.info(
             "feedback",
             service=service.id,

@@ -17,11 +17,12 @@ from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Service
 from fhir_client.record import Availability, PatientRecord
+from fhir_client.search import Search
 from models.assessment import Assessed, Assessment, ModelReference
 from models.risk_model import Output
 from models.site import Site
-from tests.builders import a_bundle, a_patient, an_encounter
-from tests.cds_hooks.declared import AnAssessor, a_service
+from tests.builders import a_bundle, a_medication, a_patient, an_encounter
+from tests.cds_hooks.declared import PATIENT, AnAssessor, a_service
 from tests.spec.cards import a_card, a_suggestion
 from tests.spec.messages import a_context
 from tests.spec.messages import a_request as a_message
@@ -192,3 +193,24 @@ def test_the_stages_are_told_as_they_end() -> None:
     laps: list[str] = []
     invoke(a_service(), a_request(), connect=lambda _: None, now=lambda: NOW, policy=LIVE, lap=laps.append)
     assert laps == ["gather", "assess", "present"]
+
+
+def test_active_drugs_that_nobody_knows_are_counted() -> None:
+    """A drug that resolves to no ingredient is on record (design/contract.md, section 4)."""
+    asking = AnAssessor(searches=(PATIENT, Search("medications", "MedicationRequest")))
+    orders = a_bundle(a_medication("no-such-code"), a_medication("no-such-code", status="stopped"))
+    request = HookRequest.from_json(
+        orjson.dumps(
+            {
+                "hook": "patient-view",
+                "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+                "context": {"userId": "Practitioner/1", "patientId": "p1"},
+                "prefetch": {"patient": a_patient(), "medications": orders},
+            }
+        ),
+        service_hooks=[Hook.PATIENT_VIEW],
+    )
+    service = a_service(assessors=(asking,))
+    invocation = invoke(service, request, connect=lambda _: None, now=lambda: NOW, policy=LIVE)
+    assert invocation.unresolved_drugs == 1
+    assert invoked(a_service()).unresolved_drugs == 0

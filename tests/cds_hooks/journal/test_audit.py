@@ -78,6 +78,7 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
     assert outcome["origins"] == {"patient": "prefetched", "laboratory": "prefetched"}
     assert outcome["reasons"] == {}
     assert outcome["dropped"] == {"other_patient": 0, "unreadable": 0}
+    assert outcome["unresolved_drugs"] == 0
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,12 @@ def test_withheld_cards_are_not_counted_as_shown() -> None:
     assert not [name for name in counted if name.startswith(("cards_total", "calls_with_cards_total"))]
 
 
+def test_drugs_without_a_known_ingredient_are_counted() -> None:
+    found = Metrics()
+    found.answered(replace(an_invocation(), unresolved_drugs=3), {}, 0.02)
+    assert samples(found)['unresolved_medications_total{service="test-service"}'] == 3
+
+
 def test_missing_inputs_are_counted_by_name_and_other_outcomes_by_kind() -> None:
     found = Metrics()
     gaps = tuple(Input(name, name, "", Missing(Gap.TOO_OLD)) for name in ("acr_mg_g", "bmi_kg_m2"))
@@ -135,7 +141,6 @@ def test_every_other_event_has_its_count() -> None:
     found.blocked()
     found.fhir_failed("https://ehr.example", "NO_ANSWER")
     found.breaker("https://ehr.example", is_open=True)
-    found.unresolved_medications("test-service", 3)
     found.journal_failed("full")
     found.turned_away("queue")
     found.busy(in_flight=4, waiting=2)
@@ -146,7 +151,6 @@ def test_every_other_event_has_its_count() -> None:
         "blocked_addresses_total": 1,
         'fhir_failures_total{issuer="https://ehr.example",reason="no_answer"}': 1,
         'fhir_breaker_open{issuer="https://ehr.example"}': 1,
-        'unresolved_medications_total{service="test-service"}': 3,
         'journal_failures_total{cause="full"}': 1,
         'turned_away_total{cause="queue"}': 1,
         "in_flight": 4,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from cds_hooks.journal.tables import blocked, invocations
 from cds_hooks.web.clients import Client
 from cds_hooks.web.settings import Authentication, Settings
-from tests.cds_hooks.web.edge import CORRELATION, AnEdge, a_call, an_edge
+from tests.cds_hooks.web.edge import CORRELATION, AnEdge, a_call, an_edge, an_override
 
 TOKEN = {
     "access_token": "made-up",
@@ -80,3 +80,13 @@ def test_a_refusal_is_counted_by_service_only_where_there_is_one(tmp_path: Path)
     assert 'chartside_calls_total{hook="unknown",service="test-service",status="4xx"} 1.0' in metrics
     assert 'chartside_calls_total{hook="unknown",service="unknown",status="4xx"} 1.0' in metrics
     assert "no-such-service" not in metrics
+
+
+def test_feedback_is_counted_once_however_often_it_is_sent(tmp_path: Path) -> None:
+    """[FB-14] Identical entries are idempotent, in the counts as in the journal."""
+    with an_edge(tmp_path) as edge:
+        entry = an_override(edge.a_card()["uuid"])
+        for _ in range(2):
+            assert edge.feedback(entry).status_code == 200
+        metrics = edge.http.get("/metrics").text
+    assert 'chartside_feedback_total{outcome="overridden",reason="none",service="test-service"} 1.0' in metrics
