@@ -12,7 +12,7 @@ from cds_hooks.errors import DataUnavailable, Fault, MalformedRequest
 from cds_hooks.protocol.hooks import Context, OrderDispatchContext
 from cds_hooks.protocol.requests import HookRequest
 from fhir_client.answers import Answer, Remark, missing, prefetched
-from fhir_client.bundles import patients_in
+from fhir_client.bundles import FullUrls, patients_in
 from fhir_client.elements import Resource
 from fhir_client.errors import Reason
 from fhir_client.questions import Continue, Find, Question, Read
@@ -120,7 +120,7 @@ def gather(
             availability=availability,
             reasons=reasons,
             drafts=request.context.drafts,
-            full_urls={url: name for answer in answers.values() for url, name in answer.full_urls.items()},
+            full_urls=FullUrls.of_all([answer.full_urls for answer in answers.values()]),
         ),
         availability=availability,
         origins={key: _origin(answer, fetched.get(key)) for key, (answer, _) in supplied.items()},

@@ -1,19 +1,16 @@
 """What came back for one search, prefetched or fetched, and how far that is everything."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from fhir_client.bundles import Contents, contents
+from fhir_client.bundles import NO_FULL_URLS, Contents, FullUrls, contents
 from fhir_client.elements import Resource, mapping
 from fhir_client.errors import Reason
 from fhir_client.outcomes import Effect, effect_of, reason_of
 from fhir_client.questions import Parameters
 from fhir_client.record import Availability
 
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_REMARKS: Final[frozenset["Remark"]] = frozenset()
 
 
@@ -35,7 +32,7 @@ class Answer(NamedTuple):
     resources: tuple[Resource, ...] = ()
     availability: Availability = Availability.COMPLETE
     reason: Reason | None = None
-    full_urls: Mapping[str, str] = _NONE
+    full_urls: FullUrls = NO_FULL_URLS
     next_link: str | None = None
     remarks: frozenset[Remark] = _NO_REMARKS
 
@@ -45,7 +42,7 @@ class Answer(NamedTuple):
             resources=self.resources + other.resources,
             availability=self.availability if self.availability is other.availability else Availability.PARTIAL,
             reason=self.reason or other.reason,
-            full_urls={**self.full_urls, **other.full_urls},
+            full_urls=FullUrls.of_all((self.full_urls, other.full_urls)),
             next_link=other.next_link,
             remarks=self.remarks | other.remarks,
         )

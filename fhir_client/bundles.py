@@ -1,16 +1,59 @@
 """What is in a Bundle, a list of resources or a single resource; each of the shapes in which clients send the same."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from fhir_client.elements import Resource, mapping, mappings, text_of
 from fhir_client.record import Availability, PatientRecord
 
 _OUTCOME: Final = "OperationOutcome"
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class FullUrls(Mapping[str, str]):
+    """The full URLs of some entries that do not end in the id, as `Type/id`; worked out when the first is looked up.
+
+    References are nearly all relative, and then none ever is. To compare each URL with its id would cost half as much
+    as all the rest of reading a page.
+    """
+
+    __slots__ = ("_known", "entries")
+
+    def __init__(self, entries: Iterable[Any]) -> None:
+        """Take the entries as they were sent."""
+        self.entries: Final = entries
+        self._known: dict[str, str] | None = None
+
+    @classmethod
+    def of_all(cls, pages: Iterable["FullUrls"]) -> "FullUrls":
+        """Put those of several pages together; where one stands for two resources, the later counts."""
+        return cls(chain.from_iterable([page.entries for page in pages]))
+
+    def __getitem__(self, full_url: str) -> str:
+        return self._all[full_url]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def _all(self) -> dict[str, str]:
+        if self._known is None:
+            self._known = {}
+            for entry in self.entries:
+                full_url, resource = text_of(mapping(entry).get("fullUrl")), mapping(entry).get("resource")
+                if full_url is not None and isinstance(resource, dict):
+                    id_ = text_of(resource.get("id"))
+                    if id_ is None or not full_url.endswith(id_):
+                        self._known[full_url] = f"{resource.get('resourceType')}/{id_ or _id_in(full_url)}"
+        return self._known
+
+
+NO_FULL_URLS: Final = FullUrls(())
 
 
 class Contents(NamedTuple):
@@ -23,7 +66,7 @@ class Contents(NamedTuple):
     matches: tuple[Resource, ...] = ()
     includes: tuple[Resource, ...] = ()
     outcomes: tuple[Resource, ...] = ()
-    full_urls: Mapping[str, str] = _NONE
+    full_urls: FullUrls = NO_FULL_URLS
     self_link: str | None = None
     next_link: str | None = None
     is_readable: bool = True
@@ -86,29 +129,23 @@ def record_from_bundle(
 
 
 def _from_entries(entries: list[Any], bundle: Mapping[str, Any]) -> Contents:
-    sorted_in = _Sorted([], [], [], {})
-    matches = sorted_in.matches
+    found = _Sorted([], [], [])
+    matches = found.matches
     for entry in entries:
         try:  # nothing out of the ordinary: the hot path
-            resource, search = entry["resource"], entry.get("search")
+            resource = entry["resource"]
             if (
-                entry["fullUrl"].endswith(resource["id"])
-                and (search is None or search["mode"] == "match")
+                ("search" not in entry or entry["search"]["mode"] == "match")
+                and type(resource["id"]) is str
                 and resource["resourceType"] != _OUTCOME
             ):
                 matches.append(resource)
                 continue
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError):
             pass
-        sorted_in.add(entry)
-    return Contents(
-        matches=tuple(matches),
-        includes=tuple(sorted_in.includes),
-        outcomes=tuple(sorted_in.outcomes),
-        full_urls=sorted_in.full_urls,
-        self_link=_link(bundle, "self"),
-        next_link=_link(bundle, "next"),
-    )
+        found.add(entry)
+    links = (_link(bundle, "self"), _link(bundle, "next")) if "link" in bundle else (None, None)
+    return Contents(tuple(matches), tuple(found.includes), tuple(found.outcomes), FullUrls(entries), *links)
 
 
 @dataclass(slots=True)
@@ -118,16 +155,18 @@ class _Sorted:
     matches: list[Resource]
     includes: list[Resource]
     outcomes: list[Resource]
-    full_urls: dict[str, str]
 
     def add(self, entry: object) -> None:
-        """Sort in an entry of any form; one without a resource is a deletion, or hides what may not be seen."""
+        """Sort in an entry of any form; one without a resource is a deletion, or hides what may not be seen.
+
+        A resource without an id takes that of its full URL.
+        """
         resource = mapping(entry).get("resource")
         if not isinstance(resource, dict):
             return
-        full_url, id_ = text_of(mapping(entry).get("fullUrl")), text_of(resource.get("id"))
-        if full_url is not None and (id_ is None or not full_url.endswith(id_)):
-            resource = _named(resource, full_url, self.full_urls)
+        full_url = text_of(mapping(entry).get("fullUrl"))
+        if full_url is not None and text_of(resource.get("id")) is None:
+            resource = {**resource, "id": _id_in(full_url)}
         mode = mapping(mapping(entry).get("search")).get("mode")
         if resource.get("resourceType") == _OUTCOME or mode == "outcome":
             self.outcomes.append(resource)
@@ -135,14 +174,8 @@ class _Sorted:
             (self.includes if mode == "include" else self.matches).append(resource)
 
 
-def _named(resource: dict[str, Any], full_url: str, full_urls: dict[str, str]) -> Resource:
-    """Note under which id a full URL is known here; a resource without an id takes the last part of its full URL."""
-    id_ = text_of(resource.get("id"))
-    if id_ is None:
-        id_ = full_url.removeprefix("urn:uuid:").rpartition("/")[2]
-        resource = {**resource, "id": id_}
-    full_urls[full_url] = f"{resource.get('resourceType')}/{id_}"
-    return resource
+def _id_in(full_url: str) -> str:
+    return full_url.removeprefix("urn:uuid:").rpartition("/")[2]
 
 
 def _entries(bundle: Mapping[str, Any]) -> list[Any]:

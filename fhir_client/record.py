@@ -335,7 +335,7 @@ class Pointers:
         """Give `Type/id` for a reference of any form; a `urn:uuid:` that no Bundle explains is the id itself."""
         if pointer is None:
             return None
-        known = self._rows.full_urls.get(pointer, pointer)
+        known = self._rows.known_as(pointer)
         return f"{kind}/{known.removeprefix('urn:uuid:')}" if known.startswith("urn:uuid:") else local_reference(known)
 
     def encounter(self, pointer: str | None) -> str | None:

@@ -47,6 +47,10 @@ class Rows:
             self._add_unusual(resource, logical)
         self._add_logical(logical)
 
+    def known_as(self, pointer: str) -> str:
+        """Give `Type/id` for the full URL of a row, any other reference as it is; a full URL is never relative."""
+        return self.full_urls.get(pointer, pointer) if ":" in pointer else pointer
+
     def named(self, kind: str, id_: str) -> Resource | None:
         """Give the row of this type and id."""
         return self.by_kind.get(kind, {}).get(id_)
@@ -90,7 +94,7 @@ class Rows:
     def _is_own(self, pointer: str) -> bool:
         verdict = self._verdicts.get(pointer)
         if verdict is None:
-            local = local_reference(self.full_urls.get(pointer, pointer))
+            local = local_reference(self.known_as(pointer))
             verdict = local in (f"Patient/{self.patient_id}", self.patient_id)
             self._verdicts[pointer] = verdict
         return verdict

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from fhir_client.bundles import contents, patients_in, record_from_bundle
+from fhir_client.bundles import FullUrls, contents, patients_in, record_from_bundle
 from fhir_client.codes import LOINC, Code, CodeSet
+from fhir_client.rows import Rows
 from tests.builders import Resource, a_bundle, a_condition, a_medication, a_patient, an_observation
 
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
@@ -107,6 +108,20 @@ def test_references_by_full_url_are_followed() -> None:
     assert len(record.observations(WEIGHT)) == 1
     assert record.medications[0].ingredients == frozenset({"83367"})
     assert record.dropped.other_patient == 0
+
+
+def test_full_urls_are_not_looked_at_for_references_that_are_relative() -> None:
+    entries = iter(_by_full_url(aaa=a_patient(id="p1"))["entry"])
+    rows = Rows("p1", FullUrls(entries))
+    rows.add([a_patient(id="p1"), an_observation("29463-7", 70, "kg"), a_condition("I10", patient="p2")])
+
+    assert (rows.known_as("Encounter/e1"), rows.other_patient) == ("Encounter/e1", 1)
+    assert next(entries)["fullUrl"] == "urn:uuid:aaa"
+
+
+def test_of_a_full_url_in_two_pages_the_later_counts() -> None:
+    pages = [contents(_by_full_url(aaa=a_patient(id=id_))).full_urls for id_ in ("p1", "p2")]
+    assert FullUrls.of_all(pages) == {"urn:uuid:aaa": "Patient/p2"}
 
 
 def test_one_patient_of_several_is_named() -> None:
