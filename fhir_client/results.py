@@ -1,6 +1,7 @@
 """The results in a chart: found by code, put in order of time, and read one by one as they are asked for."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, overload
 
@@ -16,7 +17,8 @@ _Place = tuple[int, Resource, Resource]
 _Dated = tuple[_Place, Interval]
 
 _TO_THE_SECOND: Final = len("2024-05-01T08:00:00")
-_ZONE: Final = re.compile(r"Z|[+-]\d\d:\d\d", re.ASCII)
+# The part of a second and the zone. Python counts in microseconds: digits beyond them make a text later, but no time.
+_ENDING: Final = re.compile(r"(?:\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class ResultIndex:
@@ -41,7 +43,7 @@ class ResultIndex:
         known = self._found.get(codes)
         if known is None:
             asked = [code for code in self._by_code if codes.matches((code,))] if codes.prefixes else codes.codes
-            places = {place[0]: place for code in asked for place in self._by_code.get(code, ())}.values()
+            places = _merged([self._by_code[code] for code in asked if code in self._by_code])
             as_written = _in_written_order(places)
             usable = (
                 self._by_time(places) if as_written is None else _one_by_one(as_written, self._horizon, self._times)
@@ -175,24 +177,36 @@ def _usable_at(place: _Place, horizon: Horizon, times: dict[int, Interval | None
     return times[key] if key in times else times.setdefault(key, result_time(resource, horizon))
 
 
-def _in_written_order(places: Iterable[_Place]) -> list[_Place] | None:
+def _in_written_order(places: Sequence[_Place]) -> list[_Place] | None:
     """Order results by the texts of their times, newest first; None where texts alone do not tell.
 
-    They tell where all are written to the second in one time zone, as one system writes them: then all have the same
-    ending, which is that zone. Reading the times of all of a long chart costs a fifth of parsing its JSON.
+    They tell where all are written alike and in one time zone, as one system writes them. Reading the times of all of a
+    long chart costs a fifth of parsing its JSON.
     """
     try:
-        zones = {place[1]["effectiveDateTime"][_TO_THE_SECOND:] for place in places}
+        endings = {place[1]["effectiveDateTime"][_TO_THE_SECOND:] for place in places}
     except (KeyError, TypeError):
         return None
-    if len(zones) > 1 or not all(map(_ZONE.fullmatch, zones)):
+    forms = {_form(ending) for ending in endings}
+    if len(forms) > 1 or None in forms:
         return None
-    return sorted(sorted(places), key=lambda place: place[1]["effectiveDateTime"], reverse=True)
+    return sorted(places, key=lambda place: place[1]["effectiveDateTime"], reverse=True)
+
+
+def _form(ending: str) -> tuple[int, str] | None:
+    """Give the length and the zone: texts that have both in common are in the order of their times."""
+    match = _ENDING.fullmatch(ending)
+    return None if match is None else (len(ending), match[1])
+
+
+def _merged(found: Sequence[list[_Place]]) -> list[_Place]:
+    """Put the results of several codes together: each once, in the order of the source."""
+    return found[0] if len(found) == 1 else sorted({place[0]: place for places in found for place in places}.values())
 
 
 def _by_code(resources: Iterable[Resource]) -> dict[Code, list[_Place]]:
     """Put every result under every code it has. A chart has few codes and many results: codes are read once each."""
-    as_sent: dict[tuple[object, object], list[_Place]] = {}
+    as_sent: defaultdict[tuple[object, object], list[_Place]] = defaultdict(list)
     number = 0
     for resource in resources:
         elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
@@ -200,18 +214,18 @@ def _by_code(resources: Iterable[Resource]) -> dict[Code, list[_Place]]:
             place = (number, resource, element)
             number += 1
             try:  # nothing out of the ordinary: the hot path
-                for coding in element["code"]["coding"]:
-                    key = coding["system"], coding["code"]
-                    if key in as_sent:
+                sent = element["code"]["coding"]
+                if len(sent) == 1:
+                    as_sent[sent[0]["system"], sent[0]["code"]].append(place)
+                else:
+                    for key in {(coding["system"], coding["code"]) for coding in sent}:
                         as_sent[key].append(place)
-                    else:
-                        as_sent[key] = [place]
             except (KeyError, TypeError):
-                for code in codings(element.get("code")):
-                    as_sent.setdefault(code, []).append(place)
-    index: dict[Code, list[_Place]] = {}
-    for (system, sent), places in as_sent.items():
-        found = code_of(system, sent)
+                for code in set(codings(element.get("code"))):
+                    as_sent[code].append(place)
+    spellings: defaultdict[Code, list[list[_Place]]] = defaultdict(list)
+    for spelling, places in as_sent.items():
+        found = code_of(*spelling)
         if found is not None:
-            index.setdefault(found, []).extend(places)
-    return index
+            spellings[found].append(places)
+    return {code: _merged(several) for code, several in spellings.items()}

@@ -30,6 +30,9 @@ def values(found: Results) -> list[float | None]:
         # Texts alone would put these in another order.
         ("2024-05-01T08:00:00-01:00", "2024-05-01T09:30:00+02:00", "2024-05-01T09:00:00+02:00"),
         ("2024-05-03", "2024-05-02T08:00:00Z", "2024-05-01T08:00:00.5Z"),
+        ("2024-05-01T08:00:00.500Z", "2024-05-01T08:00:00.450Z", "2024-05-01T07:59:59.999Z"),
+        ("2024-05-01T08:00:00.5Z", "2024-05-01T08:00:00Z", "2024-05-01T07:00:00.25Z"),
+        ("2024-05-01T08:00:00.500-01:00", "2024-05-01T09:30:00.500+02:00", "2024-05-01T09:00:00.500+02:00"),
         ("2024-05-01T08:00-05:00", "2024-05-01T09:00+02:00", "2024-05-01T08:00+02:00"),
     ],
 )
@@ -48,6 +51,22 @@ def test_results_of_one_time_keep_the_order_of_the_source_whichever_code_they_ha
     on = "2024-05-01T08:00:00Z"
     rows = [weight(1, on, "3141-9"), weight(2, on), weight(3, on, "3141-9"), weight(4, on)]
     assert values(results(*rows)) == [1, 2, 3, 4]
+
+
+def test_digits_that_no_clock_has_make_no_result_newer() -> None:
+    rows = [weight(1, "2024-05-01T08:00:00.1234567Z"), weight(2, "2024-05-01T08:00:00.1234569Z")]
+    assert values(results(*rows)) == [1, 2]
+    assert values(results(*reversed(rows))) == [2, 1]
+
+
+def test_a_result_that_has_a_code_twice_is_one_result_however_the_code_is_written() -> None:
+    code = {"system": LOINC, "code": "29463-7"}
+    same = {"system": "urn:oid:2.16.840.1.113883.6.1", "code": "29463-7"}
+    on = "2024-05-01T08:00:00Z"
+    rows = [weight(1, on), weight(2, on), weight(3, on)]
+    rows[0]["code"]["coding"] = [same]
+    rows[1]["code"]["coding"] = [code, code, same]
+    assert values(results(*rows)) == [1, 2, 3]
 
 
 def test_what_may_not_be_used_is_no_result_however_times_are_written() -> None:
