@@ -27,9 +27,9 @@ from cds_hooks.journal.turns import Turns
 BUSY_MS = 2000
 TURN_SECONDS = 0.5
 CONNECT_SECONDS = 3
-# Pages are written back into the database file, with a sync, once in so many: ten times the usual number nearly halves
-# the mean cost of a call, for a log of up to 40 MB beside the file.
-CHECKPOINT_PAGES = 10_000
+# Pages are written back into the database file, with a sync, once in so many. Measured: fewer make the slowest calls
+# slower, more gain nothing, and the log beside the file grows, which costs each call more than to write over it.
+CHECKPOINT_PAGES = 4000
 _SWITCH_MS = 10
 READING = "chartside_reading"  # marks a connection, for a while, as one that no writer need wait for
 PRIVATE = 0o600  # the journal names patients

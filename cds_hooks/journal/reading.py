@@ -47,7 +47,8 @@ def newest_calls(journal: Journal, *, limit: int, wanted: Wanted | None = None) 
     """Give the newest calls that are wanted, newest first, each with its cards and their feedback."""
     query = (wanted or Wanted()).calls.limit(limit)
     for row in _rows(journal, query):
-        yield {**row, "cards": _cards_of(journal, row["number"])}
+        details = row.pop("details") or {}
+        yield {**row, "cards": _cards_of(journal, row["number"], details)}
 
 
 def not_answered(journal: Journal, correlation: str) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
@@ -57,11 +58,12 @@ def not_answered(journal: Journal, correlation: str) -> Iterator[tuple[Kind, Map
             yield kind, row
 
 
-def _cards_of(journal: Journal, number: int) -> list[dict[str, Any]]:
+def _cards_of(journal: Journal, number: int, details: Mapping[str, str]) -> list[dict[str, Any]]:
     query = select(cards).where(cards.c.invocation == number).order_by(cards.c.place, cards.c.uuid)
     return [
         {
             **{name: value for name, value in row.items() if name not in {"invocation", "place"}},
+            "detail": details.get(row["uuid"]),
             "feedback": [asdict(entry) for entry in feedback_of(journal, row["uuid"])],
         }
         for row in _rows(journal, query)

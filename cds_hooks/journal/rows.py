@@ -34,7 +34,7 @@ def call_row(
     invocation: Invocation, caller: Caller, correlation: str, stages: Mapping[str, int], duration_ms: int
 ) -> dict[str, Any]:
     """Give the row of a call, all but its number."""
-    request = invocation.request
+    request, cards = invocation.request, (*invocation.response.cards, *invocation.held_back)
     context = request.context
     return {
         "id": invocation.id,
@@ -54,6 +54,7 @@ def call_row(
         "duration_ms": duration_ms,
         "stages": dict(stages) or None,
         "outcome": _outcome(invocation),
+        "details": {card.uuid: card.detail for card in cards if card.detail is not None} or None,
     }
 
 
@@ -71,7 +72,6 @@ def _card_row(number: int, place: int, card: Card, *, is_shown: bool) -> dict[st
         "place": place,
         "indicator": card.indicator.value,
         "summary": card.summary,
-        "detail": card.detail,
         "topic": None if topic is None else f"{topic.system}|{topic.code}",
         "shown": is_shown,
         "suggestions": {suggestion.uuid: suggestion.label for suggestion in card.suggestions},

@@ -78,7 +78,7 @@ ledger = Table(
 
 # One row a call that was answered. `outcome` is the facts of the call: assessments, availability, what was dropped;
 # `stages` is where the time went, in microseconds; `token` is the id of the token with which the caller proved who it
-# was.
+# was; `details` is the texts of its cards by their uuids: in `cards` they would take a page more each.
 invocations = Table(
     "invocations",
     metadata,
@@ -100,6 +100,7 @@ invocations = Table(
     _required("duration_ms", Integer),
     Column("stages", JSON),
     _required("outcome", JSON),
+    Column("details", JSON),
     Index(None, "patient"),
 )
 
@@ -113,7 +114,6 @@ cards = Table(
     Column("place", Integer),
     _required("indicator", String(16)),
     _required("summary", Text),
-    Column("detail", Text),
     Column("topic", Text),
     _required("shown", Boolean),
     _required("suggestions", JSON),

@@ -16,6 +16,8 @@ from cds_hooks.errors import Fault, JournalTrouble, NotRecorded
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.journal.audit import LEFT_OUT, Caller, Journal
 from cds_hooks.journal.rationing import A_MINUTE
+from cds_hooks.journal.reading import newest_calls
+from cds_hooks.journal.showing import call_text
 from cds_hooks.journal.tables import blocked, cards, invocations, refusals
 from cds_hooks.policy import Policy, ReleaseState
 from cds_hooks.protocol.requests import HookRequest
@@ -73,6 +75,7 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
         "encounter": None,
         "duration_ms": 3,
         "stages": {"gather": 1500},
+        "details": None,
     }
     assert outcome["availability"] == {"patient": "complete", "laboratory": "complete"}
     assert outcome["origins"] == {"patient": "prefetched", "laboratory": "prefetched"}
@@ -289,12 +292,19 @@ def test_a_journal_that_failed_is_ready_once_it_takes_what_is_written(sqlite: AD
         assert journal.trouble is None
 
 
-def test_the_versions_of_the_facts_used_are_kept(journal: Journal) -> None:
+def test_the_versions_of_the_facts_used_and_the_texts_of_cards_are_kept(journal: Journal) -> None:
     """[FHIR-62] `meta.versionId` is kept with the data as provenance: the audit has the versions used."""
     creatinine = an_observation("2160-0", 1.1, "mg/dL", on="2024-05-01", id="7", meta={"versionId": "3"})
     call = a_call(prefetch={"patient": a_patient(meta={"versionId": "2"}), "laboratory": a_bundle(creatinine)})
     request = HookRequest.from_object(call, service_hooks=SERVICE.hooks)
-    record(journal, invoke(SERVICE, request, connect=lambda _: None, now=lambda: NOW, policy=Policy()))
+    invocation = invoke(SERVICE, request, connect=lambda _: None, now=lambda: NOW, policy=Policy())
+    record(journal, invocation)
+    shown = invocation.response.cards
+    assert rows(journal, invocations)[0]["details"] == {card.uuid: card.detail for card in shown}
+    [call] = newest_calls(journal, limit=1)
+    assert [card["detail"] for card in call["cards"]] == [card.detail for card in shown]
+    for line in (shown[0].detail or "").splitlines():
+        assert f"    | {line}" in call_text(call).splitlines()
     assessments = rows(journal, invocations)[0]["outcome"]["assessments"]
     inputs = {name: used for assessment in assessments for name, used in assessment.get("inputs", {}).items()}
     assert inputs["egfr_ml_min_1_73m2"]["sources"] == ["Observation/7/_history/3"]

@@ -115,7 +115,7 @@ def upgrade() -> None:
         ("invocations", sa.Column("token", sa.Text())),
         ("invocations", sa.Column("stages", sa.JSON())),
         ("cards", sa.Column("place", sa.Integer())),
-        ("cards", sa.Column("detail", sa.Text())),
+        ("invocations", sa.Column("details", sa.JSON())),
         ("refusals", sa.Column("token", sa.Text())),
     ):
         op.add_column(table, column)
@@ -137,7 +137,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_cards_invocation"), table_name="cards")
     for table, name in (
         ("refusals", "token"),
-        ("cards", "detail"),
+        ("invocations", "details"),
         ("cards", "place"),
         ("invocations", "stages"),
         ("invocations", "token"),
