@@ -2,22 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Final
 
 import orjson
 
-from models.assessment import Assessed, Assessment, Gap, NotApplicable
+from models.assessment import Assessed, Assessment, NotApplicable
 from models.features.feature import Feature, Kind, Problem
+from models.features.plain import plain_quantity, plain_quantity_schema
 from models.risk_model import RiskModel
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _ID: Final = "id"
-_QUANTITY_KEYS: Final = frozenset({"value", "unit"})
-_PROBLEMS: Final = {
-    Gap.UNIT: "the unit is not one that converts to {unit}",
-    Gap.IMPLAUSIBLE: "the value is not plausible{range}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,10 @@ def _value(feature: Feature, value: Any) -> Any:
             words = ", ".join(str(choice) for choice in feature.choices)
             return Fault(feature.name, f"must be one of {words}")
         return value
-    return _quantity(feature, value) if feature.entries is None else _rows(feature, value)
+    if feature.entries is not None:
+        return _rows(feature, value)
+    read = plain_quantity(feature, value)
+    return Fault(feature.name, read.text) if isinstance(read, Problem) else read
 
 
 def _rows(feature: Feature, value: Any) -> Any:
@@ -125,23 +123,6 @@ def _alternatives(model: RiskModel) -> dict[str, Any]:
     }
 
 
-def _quantity(feature: Feature, value: Any) -> Any:
-    unit: Any = feature.unit
-    if isinstance(value, Mapping):
-        if set(value) != _QUANTITY_KEYS:
-            return Fault(feature.name, "a quantity has a value and a unit, and nothing else")
-        value, unit = value["value"], value["unit"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return Fault(feature.name, 'must be a number, or {"value": number, "unit": UCUM unit}')
-    if not isinstance(unit, str):
-        return Fault(feature.name, "the unit must be a UCUM code")
-    read = feature.in_unit(value, unit)
-    if isinstance(read, Gap):
-        bounds = "" if feature.plausible is None else f": {feature.plausible[0]:g} to {feature.plausible[1]:g}"
-        return Fault(feature.name, _PROBLEMS[read].format(unit=feature.unit, range=bounds))
-    return read
-
-
 def _outcome(assessment: Assessment) -> dict[str, Any]:
     if isinstance(assessment, Assessed):
         return {"outcome": "assessed", "results": dict(assessment.results)}
@@ -157,18 +138,5 @@ def _property(feature: Feature) -> dict[str, Any]:
         return {"description": feature.label, "enum": [*feature.choices, None]}
     if feature.entries is not None:
         return {"description": feature.label, "type": ["array", "null"], "items": dict(feature.entries.schema)}
-    bounds: dict[str, Any] = {}
-    if feature.above_zero:
-        bounds["exclusiveMinimum"] = 0
-    if feature.plausible is not None:
-        bounds["minimum"], bounds["maximum"] = feature.plausible
-    quantity = {
-        "type": "object",
-        "properties": {"value": {"type": "number"}, "unit": {"type": "string", "description": "a UCUM unit"}},
-        "required": ["value", "unit"],
-        "additionalProperties": False,
-    }
-    return {
-        "description": f"{feature.label}; a bare number is in the UCUM unit {feature.unit}",
-        "anyOf": [{"type": "number", **bounds}, quantity, {"type": "null"}],
-    }
+    quantity = plain_quantity_schema(feature)
+    return {**quantity, "anyOf": [*quantity["anyOf"], {"type": "null"}]}

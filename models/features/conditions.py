@@ -21,6 +21,9 @@ CHRONIC_KIDNEY_DISEASE = condition(
 )
 KIDNEY_REPLACEMENT = condition("kidney_replacement", "dialysis or kidney transplant", of="kidney_replacement")
 DIALYSIS = condition("dialysis", "dialysis", of="dialysis")
+END_STAGE_KIDNEY_DISEASE = condition(
+    "end_stage_kidney_disease", "end-stage kidney disease or dialysis", of="end_stage_kidney_disease"
+)
 PALLIATIVE_CARE = condition("palliative_care", "palliative care", of="palliative_care")
 
 # Longer than any pregnancy: an older answer says nothing of today.
