@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.builders import Resource, a_condition, an_observation
+from tests.builders import Resource, a_condition, a_patient, an_observation
 from tests.models.charts import an_inpatient, an_outpatient
 
 
@@ -47,6 +47,29 @@ def with_cirrhosis(*more: Resource, without: str = "", **patient: Any) -> tuple[
     return (*an_outpatient(without=without, **patient), *kept, *more)
 
 
+def with_a_tracing(*more: Resource, without: str = "") -> tuple[Resource, ...]:
+    """An outpatient of 63 with a QT interval of 400 ms at a rate of 75."""
+    resources: tuple[Resource, ...] = (
+        an_observation("8634-8", 400, "ms", on="2024-05-10T09:00:00Z"),
+        an_observation("8867-4", 75, "/min", on="2024-05-10T09:00:00Z"),
+    )
+    kept = [resource for resource in resources if not without or without not in str(resource)]
+    return (*an_outpatient(), *kept, *more)
+
+
+def with_creatinines(*series: tuple[str, float], more: tuple[Resource, ...] = ()) -> tuple[Resource, ...]:
+    """A woman of 63 with these creatinines, in mg/dL: 0.8 for long, 1.3 now, unless others are given."""
+    given = series or (("2024-01-10T08:00:00Z", 0.8), ("2024-05-30T08:00:00Z", 1.3))
+    return (a_patient(), *(an_observation("2160-0", value, "mg/dL", on=at) for at, value in given), *more)
+
+
 def everyone() -> list[tuple[Resource, ...]]:
     """All of them, for what must hold of every model."""
-    return [with_liver_tests(), with_fibrillation(), with_pneumonia(), with_cirrhosis()]
+    return [
+        with_liver_tests(),
+        with_fibrillation(),
+        with_pneumonia(),
+        with_cirrhosis(),
+        with_a_tracing(an_observation("29463-7", 70, "kg", on="2024-03-01")),
+        with_creatinines(),
+    ]

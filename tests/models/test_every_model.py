@@ -1,6 +1,7 @@
 """What must hold of every model that is found, whichever it is."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -23,8 +24,19 @@ SITE = Site(kidney_failure_region="other")
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
 
 
+DAYS = st.integers(0, 300).map(lambda day: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day))
+# What the rows of a list are differs from list to list.
+LISTS: Mapping[str, st.SearchStrategy[tuple[Any, ...]]] = {
+    "creatinines": st.dictionaries(DAYS, st.floats(0.2, 20), min_size=2, max_size=8).map(
+        lambda series: tuple({"time": at, "value_mg_dl": value} for at, value in series.items())
+    )
+}
+
+
 def values_of(feature: Feature) -> st.SearchStrategy[Any]:
     """Values that a calculator accepts, within and around what people measure."""
+    if feature.kind is Kind.LIST:
+        return LISTS[feature.name]
     if feature.kind is Kind.TRUTH:
         return st.booleans()
     if feature.kind is Kind.CHOICE:
