@@ -1,5 +1,6 @@
 """The series of creatinines: as plain values a list of times and amounts, from a chart the results of a year."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,8 @@ from models.site import Site
 
 TIME: Final = "time"
 VALUE: Final = "value_mg_dl"
+# Narrower than what Python reads: no week dates, nothing without its offset. Small letters are allowed.
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _SEARCH: Final = laboratory("creatinine")
 _NEWEST_DAYS: Final[int] = PARAMETERS["newest"]["within_days"]
 _NEWEST_WITHIN: Final = Window(hours=24 * _NEWEST_DAYS)
@@ -34,11 +37,10 @@ def _entry(given: Any) -> Mapping[str, Any] | Problem:
 
 
 def _time(text: Any) -> datetime | None:
-    if not isinstance(text, str):
+    if not isinstance(text, str) or _RFC_3339.fullmatch(text) is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
-        return None if at.tzinfo is None else at.astimezone(UTC)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -145,6 +145,21 @@ def test_plain_values_are_a_list_of_times_and_amounts() -> None:
     assert ask({"creatinines": PLAIN[::-1]}) == ask({"creatinines": PLAIN})
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2024-05-05T08:00:00Z",
+        "2024-05-05t08:00:00z",
+        "2024-05-05 08:00:00Z",
+        "2024-05-05T08:00:00.123456789Z",
+        "2024-05-05T10:00:00+02:00",
+        "2024-05-04T20:30:00-11:30",
+    ],
+)
+def test_a_time_may_be_written_in_any_form_of_rfc_3339(time: str) -> None:
+    assert ask({"creatinines": [PLAIN[0], row(time, 1.8)]})["results"] == {"stage": 2, "baseline_mg_dl": 0.9}
+
+
 def test_dialysis_is_stage_3_and_no_dialysis_changes_nothing() -> None:
     assert ask({"creatinines": PLAIN, "dialysis": True})["results"] == {"stage": 3, "baseline_mg_dl": 0.9}
     assert ask({"creatinines": PLAIN, "dialysis": False}) == ask({"creatinines": PLAIN})
@@ -167,6 +182,9 @@ def test_no_baseline_is_not_assessable(given: dict[str, Any]) -> None:
             [*PLAIN, {"time": "2024-05-01T08:00:00Z"}],
             "entry 3: must be an object with time and value_mg_dl, and nothing else",
         ),
+        ([row("20240501T080000Z", 1)], "entry 1: time must be an RFC 3339 date and time with its offset"),
+        ([row("2024-W18-3T08:00:00Z", 1)], "entry 1: time must be an RFC 3339 date and time with its offset"),
+        ([row("2024-02-30T08:00:00Z", 1)], "entry 1: time must be an RFC 3339 date and time with its offset"),
         ([row("2024-05-01", 1)], "entry 1: time must be an RFC 3339 date and time with its offset"),
         ([row("2024-05-01T08:00:00", 1)], "entry 1: time must be an RFC 3339 date and time with its offset"),
         ([row(17, 1)], "entry 1: time must be an RFC 3339 date and time with its offset"),
