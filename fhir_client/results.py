@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Final, NamedTuple, overload
 
 from fhir_client.codes import Code, CodeSet, code_of
@@ -209,23 +209,29 @@ def _by_code(resources: Iterable[Resource]) -> dict[Code, list[_Place]]:
     as_sent: defaultdict[tuple[object, object], list[_Place]] = defaultdict(list)
     number = 0
     for resource in resources:
-        elements = (resource, *mappings(resource["component"])) if "component" in resource else (resource,)
-        for element in elements:
-            place = (number, resource, element)
+        try:  # nothing out of the ordinary: the hot path
+            sent = resource["code"]["coding"]
+            if len(sent) == 1 and "component" not in resource:
+                as_sent[sent[0]["system"], sent[0]["code"]].append((number, resource, resource))
+                number += 1
+                continue
+        except (KeyError, TypeError):
+            pass
+        for element in (resource, *mappings(resource.get("component"))):
+            for key in _as_sent(element):
+                as_sent[key].append((number, resource, element))
             number += 1
-            try:  # nothing out of the ordinary: the hot path
-                sent = element["code"]["coding"]
-                if len(sent) == 1:
-                    as_sent[sent[0]["system"], sent[0]["code"]].append(place)
-                else:
-                    for key in {(coding["system"], coding["code"]) for coding in sent}:
-                        as_sent[key].append(place)
-            except (KeyError, TypeError):
-                for code in set(codings(element.get("code"))):
-                    as_sent[code].append(place)
     spellings: defaultdict[Code, list[list[_Place]]] = defaultdict(list)
     for spelling, places in as_sent.items():
         found = code_of(*spelling)
         if found is not None:
             spellings[found].append(places)
     return {code: _merged(several) for code, several in spellings.items()}
+
+
+def _as_sent(element: Resource) -> Set[tuple[object, object]]:
+    """Give the codes of a result or component as they were sent, each once."""
+    try:
+        return {(coding["system"], coding["code"]) for coding in element["code"]["coding"]}
+    except (KeyError, TypeError):
+        return set(codings(element.get("code")))
