@@ -1,5 +1,6 @@
 """What is measured on an electrocardiogram: the QT interval, and the heart rate that it was taken at."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -30,8 +31,7 @@ def _heart_rate(record: PatientRecord, site: Site) -> Answer:
     qt = QT_MS.answer(record, site)
     if isinstance(qt, Missing) or qt.at is None:
         return nothing_found(record, _SEARCH.key, note="there is no QT interval to go with")
-    rates = record.observations(concept("heart_rate").codes(site))
-    near = [(apart, rate) for rate in rates if rate.has_value and (apart := _apart(rate, qt)) <= _SAME_TRACING]
+    near = [(apart, rate) for rate in _since(record, site, qt.at) if (apart := _apart(rate, qt)) <= _SAME_TRACING]
     if not near:
         return nothing_found(record, _SEARCH.key, note="none was taken with the QT interval")
     nearest = min(apart for apart, _ in near)
@@ -41,6 +41,15 @@ def _heart_rate(record: PatientRecord, site: Site) -> Answer:
         return Missing(answer, together[0].at)
     value, used = answer
     return Reading(value, used.at, (used.source.cited,), partly(record, _SEARCH.key))
+
+
+def _since(record: PatientRecord, site: Site, at: Interval) -> Iterator[Observation]:
+    """Give the rates back to the tracing, newest first: a long chart holds hundreds before it."""
+    for rate in record.observations(concept("heart_rate").codes(site)):
+        if rate.at is None or rate.at.start < at.start - _SAME_TRACING:
+            return
+        if rate.has_value:
+            yield rate
 
 
 def _apart(rate: Observation, qt: Reading) -> timedelta:

@@ -1,6 +1,7 @@
 """What tells how severe a pneumonia is, from one observation set and the day's urea. Code sets: models.md 8."""
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import Final
 
 from fhir_client.record import PatientRecord
@@ -73,14 +74,17 @@ def _diastolic(record: PatientRecord, site: Site) -> Answer:
     systolic = _newest_set(record, site)[SYSTOLIC_BP_MMHG.name]
     if isinstance(systolic, Missing) or systolic.at is None:
         return systolic
-    results = record.observations(concept("diastolic_bp").codes(site))
-    together = [o for o in results if o.has_value and o.at is not None and o.at.start == systolic.at.start]
+    at = systolic.at
+    # Newest first: what comes after those of that time is older.
+    dated = ((o.at.start, o) for o in record.observations(concept("diastolic_bp").codes(site)) if o.at is not None)
+    until = takewhile(lambda pair: pair[0] >= at.start, dated)
+    together = [o for start, o in until if o.has_value and start == at.start]
     key = DIASTOLIC_BP_MMHG.searches[0].key
     if not together:
         return nothing_found(record, key, note="none was taken with the systolic pressure")
     answer = agreed(DIASTOLIC_BP_MMHG, in_one_order(together))
     if isinstance(answer, Gap):
-        return Missing(answer, systolic.at)
+        return Missing(answer, at)
     value, used = answer
     return Reading(value, used.at, (used.source.cited,), partly(record, key))
 
