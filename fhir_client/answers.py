@@ -56,6 +56,8 @@ def missing(reason: Reason) -> Answer:
 def page_of(bundle: Resource, asked: Parameters = ()) -> Answer:
     """Read one searchset page; the parameters that were asked for are compared with those that it says it answers."""
     inside = contents(bundle)
+    if not inside.is_readable:
+        return missing(Reason.NOT_FHIR)
     answer = _answer_of(inside)
     if asked and inside.self_link is not None and _is_filter_ignored(inside.self_link, asked):
         return answer._replace(remarks=answer.remarks | {Remark.FILTER_IGNORED})

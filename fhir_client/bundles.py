@@ -60,7 +60,8 @@ class Contents(NamedTuple):
     """The resources that were asked for, those that came along, and what the server said about the search.
 
     `full_urls` maps the full URLs that do not end in the id to `Type/id`: the record needs them to follow references.
-    `is_readable` is False for what holds no resource at all: then nothing may be concluded from the emptiness.
+    `is_readable` is False for what holds no resource, and for a Bundle of which no entry could be read: then nothing may
+    be concluded from the emptiness.
     """
 
     matches: tuple[Resource, ...] = ()
@@ -145,7 +146,8 @@ def _from_entries(entries: list[Any], bundle: Mapping[str, Any]) -> Contents:
             pass
         found.add(entry)
     links = (_link(bundle, "self"), _link(bundle, "next")) if "link" in bundle else (None, None)
-    return Contents(tuple(matches), tuple(found.includes), tuple(found.outcomes), FullUrls(entries), *links)
+    is_readable = not entries or bool(matches or found.includes or found.outcomes)
+    return Contents(tuple(matches), tuple(found.includes), tuple(found.outcomes), FullUrls(entries), *links, is_readable)
 
 
 @dataclass(slots=True)
@@ -179,8 +181,9 @@ def _id_in(full_url: str) -> str:
 
 
 def _entries(bundle: Mapping[str, Any]) -> list[Any]:
+    """Give the entries; what is neither a list nor one entry is an entry that cannot be read."""
     entries = bundle.get("entry")
-    return entries if isinstance(entries, list) else mappings(entries)
+    return entries if isinstance(entries, list) else [] if entries is None else [entries]
 
 
 def _link(bundle: Mapping[str, Any], relation: str) -> str | None:

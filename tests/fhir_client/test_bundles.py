@@ -3,8 +3,11 @@ from typing import Any
 
 import pytest
 
+from fhir_client.answers import missing, page_of, prefetched
 from fhir_client.bundles import FullUrls, contents, patients_in, record_from_bundle
 from fhir_client.codes import LOINC, Code, CodeSet
+from fhir_client.errors import Reason
+from fhir_client.record import Availability
 from fhir_client.rows import Rows
 from tests.builders import Resource, a_bundle, a_condition, a_medication, a_patient, an_observation
 
@@ -64,6 +67,21 @@ def test_entries_without_a_resource_are_skipped() -> None:
     bundle["entry"] += [{}, {"fullUrl": "urn:uuid:1"}, {"resource": None}, None, "x", {"request": {"method": "DELETE"}}]
 
     assert len(contents(bundle).matches) == 1
+
+
+@pytest.mark.parametrize("entries", ["none", 7, False, {}, [None], [1, "x", []], [{}], [{"resource": None}, {"resource": []}]])
+def test_a_bundle_of_which_nothing_can_be_read_is_unreadable_not_empty(entries: object) -> None:
+    bundle = {**a_bundle(), "entry": entries}
+    assert not contents(bundle).is_readable
+    assert page_of(bundle) == missing(Reason.NOT_FHIR)
+    assert prefetched(bundle, "Observation") is None
+
+
+@pytest.mark.parametrize("entries", [[], None, ...])
+def test_a_bundle_without_entries_says_that_nothing_was_found(entries: object) -> None:
+    bundle = {name: value for name, value in {**a_bundle(), "entry": entries}.items() if value is not ...}
+    assert contents(bundle).is_readable
+    assert page_of(bundle).availability is Availability.COMPLETE
 
 
 def test_links_are_read_by_relation() -> None:
