@@ -46,6 +46,31 @@ def missing(assessment: Any) -> dict[str, Gap]:
     return {each.name: each.reading.gap for each in assessment.missing}  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("sex", "bilirubin", "inr", "creatinine", "sodium", "albumin", "expected"),
+    [
+        ("male", 14.5, 2.3, 2.2, 128, 2.7, 36),
+        ("male", 8.2, 3.0, 2.5, 132, 2.8, 37),
+        ("female", 11.2, 1.4, 2.2, 134, 2.0, 32),
+        ("female", 13.1, 2.2, 2.2, 132, 2.3, 37),
+        ("male", 13.6, 1.7, 1.7, 129, 2.0, 32),
+        ("female", 9.9, 1.2, 1.5, 132, 2.4, 27),
+        ("male", 1.8, 1.7, 1.8, 135, 3.4, 21),
+        ("male", 7.2, 2.6, 1.6, 131, 2.0, 32),
+        ("female", 11.9, 1.4, 1.2, 133, 1.6, 27),
+        ("female", 2.8, 1.9, 2.0, 132, 3.4, 29),
+        ("male", 4.5, 2.0, 2.3, 135, 3.0, 30),
+        ("male", 6.4, 1.7, 2.7, 126, 2.6, 35),
+    ],
+)
+def test_people_next_to_a_half_are_rounded_as_by_an_independent_calculator(
+    sex: str, bilirubin: float, inr: float, creatinine: float, sodium: float, albumin: float, expected: int
+) -> None:
+    """Where a coefficient's last digit shows; the expected scores are clincalc's."""
+    values = {"sex": sex, "bilirubin_mg_dl": bilirubin, "inr": inr, "creatinine_mg_dl": creatinine}
+    assert score(**values, sodium_mmol_l=sodium, albumin_g_dl=albumin) == expected
+
+
 @given(people)
 def test_the_score_is_a_whole_number_from_6_to_40(person: dict[str, Any]) -> None:
     result = MODEL.compute(person)["score"]
@@ -66,7 +91,7 @@ def test_both_limits_are_reached() -> None:
         ("inr", 1.2, 1.0, 0.8),
         ("creatinine_mg_dl", 1.2, 1.0, 0.4),
         ("creatinine_mg_dl", 2.5, 3.0, 8),
-        ("sodium_mmol_l", 128, 125, 110),
+        ("sodium_mmol_l", 125.9, 125, 110),
         ("sodium_mmol_l", 134, 137, 150),
         ("albumin_g_dl", 2.5, 1.5, 1.0),
         ("albumin_g_dl", 2.5, 3.5, 4.5),

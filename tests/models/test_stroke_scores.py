@@ -56,7 +56,9 @@ def test_the_points_of_what_is_present_add_up(present: set[str]) -> None:
 
 @pytest.mark.parametrize(("age", "points"), [(64, 0), (64.99, 0), (65, 1), (74, 1), (75, 2), (110, 2)])
 def test_age_counts_from_65_and_twice_from_75(age: float, points: int) -> None:
-    assert VA.compute({**NOTHING, "age_years": age}) == {"points": points}
+    assert (
+        VA.compute({**NOTHING, "age_years": age}) == VASC.compute({**NOTHING, "age_years": age}) == {"points": points}
+    )
 
 
 def test_sex_is_no_input_of_the_score_without_it() -> None:
