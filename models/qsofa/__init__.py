@@ -1,0 +1,5 @@
+"""qSOFA: the quick sequential organ failure assessment."""
+
+from models.qsofa.model import MODEL
+
+__all__ = ["MODEL"]
