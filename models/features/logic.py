@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from fhir_client.record import PatientRecord
-from models.assessment import Missing, Reading
+from models.assessment import Gap, Missing, Reading
 from models.features.feature import Answer, Feature, Kind, Read
+from models.features.windows import Window
 from models.site import Site
 
 _NEEDED: Final = "needed to tell"
@@ -61,6 +62,34 @@ def noted(name: str, label: str, part: Feature, *, if_false: str) -> Feature:
         if isinstance(answer, Missing) or answer.value:
             return answer
         return replace(answer, note=_joined((answer.note, if_false)))
+
+    return _made_of(name, label, (part,), read)
+
+
+def recent(name: str, label: str, part: Feature, *, within: Window) -> Feature:
+    """Declare a truth: that the newest of the problems that the part means began or was recorded in the window."""
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        answer = part.answer(record, site)
+        if isinstance(answer, Missing) or not answer.value:
+            return answer
+        if answer.at is None:
+            return Missing(Gap.NOT_RECORDED, note="the problem has no date")
+        if within.includes(answer.at, record.as_of):
+            return answer
+        return Reading(value=False, at=answer.at, sources=answer.sources, note=f"not in the last {within}")
+
+    return replace(_made_of(name, label, (part,), read), window=str(within))
+
+
+def if_recorded(name: str, label: str, part: Feature, *, if_not: str) -> Feature:
+    """Declare a truth that a chart can affirm and never deny: where the part is not so, nobody may have written it."""
+
+    def read(record: PatientRecord, site: Site) -> Answer:
+        answer = part.answer(record, site)
+        if isinstance(answer, Missing) or answer.value:
+            return answer
+        return Missing(Gap.NOT_RECORDED, answer.at, if_not)
 
     return _made_of(name, label, (part,), read)
 

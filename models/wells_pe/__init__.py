@@ -1,0 +1,5 @@
+"""Wells' criteria for pulmonary embolism."""
+
+from models.wells_pe.model import MODEL
+
+__all__ = ["MODEL"]
