@@ -17,6 +17,7 @@ from models.risk_model import RiskModel
 from models.site import Site
 from tests.builders import a_record
 from tests.models.charts import an_inpatient, an_outpatient
+from tests.models.inpatients import every_inpatient
 from tests.models.patients import everyone
 
 MODELS = tuple(calculators().values())
@@ -71,6 +72,7 @@ def charts() -> list[Any]:
         an_inpatient(),
         an_inpatient(without="67775-7"),
         *everyone(),
+        *every_inpatient(),
     ]
     return [a_record(*each) for each in resources]
 
@@ -131,6 +133,25 @@ def test_contributions_are_of_inputs_and_given_for_each_result(model: RiskModel,
         assert set(assessment.drivers) == set(assessment.results)
         names = {feature.name for feature in model.features}
         assert all(driver.name in names for drivers in assessment.drivers.values() for driver in drivers)
+
+
+ADULTS = [
+    model
+    for model in MODELS
+    if (bounds := model.parameters.by_name.get("age_range")) is not None
+    and bounds.value["at_least"] == 18
+    and any(domain.feature.name == "age_years" for domain in model.domain)
+]
+
+
+@pytest.mark.parametrize("model", ADULTS, ids=lambda model: model.id)
+@given(data=st.data())
+@settings(max_examples=10)
+def test_a_score_of_adults_is_for_those_of_18_and_none_of_17(model: RiskModel, data: Any) -> None:
+    values = data.draw(inputs_of(model))
+    assert isinstance(model.calculate({**values, "age_years": 17}), NotApplicable)
+    of_18 = model.calculate({**values, "age_years": 18})
+    assert not isinstance(of_18, NotApplicable) or "age" not in of_18.reason
 
 
 def is_charted(model: RiskModel) -> bool:
@@ -196,6 +217,9 @@ SWAPS: Mapping[str, tuple[str, float]] = {
     "urea_mmol_l": ("umol/L", 1000),
     "weight_kg": ("g", 1000),
     "alcohol_drinks_per_week": ("/d", 1 / 7),
+    "waist_cm": ("m", 0.01),
+    "wbc_10e9_l": ("10*6/mL", 1),
+    "paco2_mmhg": ("kPa", 0.133322),
 }
 
 

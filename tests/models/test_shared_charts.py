@@ -28,6 +28,11 @@ NOBODY = {
     "meld-3": "cirrhosis",
     "qtc": "a QT interval",
     "pce": "race, which is never read from one",
+    "qsofa": "a coma score",
+    "sirs": "white cells of the day with a whole observation set",
+    "wells-pe": "a clinician's judgement",
+    "padua": "bed rest",
+    "findrisc": "what people eat, how they move and their families",
 }
 
 
