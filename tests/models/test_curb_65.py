@@ -146,6 +146,11 @@ def test_the_diastolic_pressure_is_that_taken_with_the_systolic() -> None:
     assert assess(*with_pneumonia(low)).results == {"points": 2}
 
 
+def test_two_diastolic_pressures_of_one_time_must_agree() -> None:
+    other = an_observation("8462-4", 40, "mm[Hg]", on=EVENING)
+    assert missing(assess(*with_pneumonia(other))) == {"diastolic_bp_mmhg": Gap.CONTRADICTORY}
+
+
 def test_without_pneumonia_the_score_is_silent() -> None:
     silent = NotApplicable(MODEL.reference, "no pneumonia on the problem list or as reason of the stay")
     assert assess(*with_pneumonia(without="J18.9")) == silent

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from fhir_client.record import Availability
 from models.assessment import Assessed, Gap, NotApplicable, NotAssessable
 from models.fib_4 import MODEL
 from models.site import Site
@@ -78,6 +79,26 @@ def test_results_older_than_six_months_are_too_old() -> None:
     assert [(each.name, each.reading.gap) for each in answer.missing] == [  # type: ignore[union-attr]
         ("ast_u_l", Gap.TOO_OLD)
     ]
+
+
+def test_what_a_partly_answered_search_found_is_used_and_said() -> None:
+    every = {search.key: Availability.COMPLETE for search in MODEL.searches}
+    partly = {**every, "laboratory": Availability.PARTIAL, "encounters": Availability.DENIED}
+    answer = MODEL.assess(a_record(*with_liver_tests(), availability=partly), Site())
+    assert isinstance(answer, Assessed)
+    note = "setting not known; the record system answered only in part"
+    assert [each.reading.note for each in answer.inputs[1:]] == [note] * 3
+
+
+def test_a_result_of_a_clinic_needs_no_remark() -> None:
+    visit = an_encounter("AMB", start="2024-05-02T08:00:00Z", end="2024-05-02T09:00:00Z", id="visit")
+    more = [
+        an_observation(code, value, unit, on="2024-05-02", encounter="Encounter/visit")
+        for code, value, unit in [("1920-8", 20, "U/L"), ("1742-6", 25, "U/L"), ("777-3", 250, "10*3/uL")]
+    ]
+    answer = assess(*with_liver_tests(visit, *more))
+    assert [each.reading.note for each in answer.inputs[1:]] == [""] * 3
+    assert answer.results["band"] == "low"
 
 
 def test_acute_hepatitis_and_the_young_are_out_of_scope() -> None:

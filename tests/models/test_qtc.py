@@ -76,6 +76,11 @@ def test_a_report_that_holds_both_needs_no_time_of_day() -> None:
     assert assess(report).values == {"qt_ms": 410, "heart_rate_per_min": 70}
 
 
+def test_two_rates_of_one_time_must_agree() -> None:
+    other = an_observation("8867-4", 110, "/min", on="2024-05-10T09:00:00Z")
+    assert missing(assess(*with_a_tracing(other))) == {"heart_rate_per_min": Gap.CONTRADICTORY}
+
+
 def test_without_an_interval_no_rate_is_looked_for() -> None:
     answer = assess(*with_a_tracing(without="8634-8"))
     assert set(missing(answer)) == {"qt_ms", "heart_rate_per_min"}
