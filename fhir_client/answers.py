@@ -94,7 +94,9 @@ def _is_filter_ignored(self_link: str, asked: Parameters) -> bool:
 
 def _answer_of(inside: Contents) -> Answer:
     """Give matches and includes; an outcome beside them says how the search went (FHIR-67)."""
-    effect = effect_of(inside.outcomes) if inside.outcomes else Effect.NONE
+    if not inside.outcomes:
+        return Answer(inside.resources, full_urls=inside.full_urls, next_link=inside.next_link)
+    effect = effect_of(inside.outcomes)
     if effect is Effect.INCOMPLETE:
         reason = reason_of(inside.outcomes)
         state = Availability.PARTIAL if inside.resources else missing(reason).availability

@@ -75,7 +75,7 @@ class Contents(NamedTuple):
     @property
     def resources(self) -> tuple[Resource, ...]:
         """Give matches and includes: all that can become facts or be pointed at."""
-        return self.matches + self.includes
+        return self.matches + self.includes if self.includes else self.matches
 
 
 def contents(value: Any) -> Contents:

@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, overload
 
 from fhir_client.codes import Code, CodeSet, code_of
@@ -184,15 +185,17 @@ def _in_written_order(places: Sequence[_Place]) -> list[_Place] | None:
     long chart costs a fifth of parsing its JSON.
     """
     try:
-        endings = {place[1]["effectiveDateTime"][_TO_THE_SECOND:] for place in places}
+        texts = [place[1]["effectiveDateTime"] for place in places]
+        endings = {text[_TO_THE_SECOND:] for text in texts}
     except (KeyError, TypeError):
         return None
     forms = {_form(ending) for ending in endings}
     if len(forms) > 1 or None in forms:
         return None
-    return sorted(places, key=lambda place: place[1]["effectiveDateTime"], reverse=True)
+    return [places[position] for position in sorted(range(len(texts)), key=texts.__getitem__, reverse=True)]
 
 
+@lru_cache(maxsize=4096)  # a system writes in few forms
 def _form(ending: str) -> tuple[int, str] | None:
     """Give the length and the zone: texts that have both in common are in the order of their times."""
     match = _ENDING.fullmatch(ending)
@@ -229,9 +232,12 @@ def _by_code(resources: Iterable[Resource]) -> dict[Code, list[_Place]]:
     return {code: _merged(several) for code, several in spellings.items()}
 
 
-def _as_sent(element: Resource) -> Set[tuple[object, object]]:
+def _as_sent(element: Resource) -> Iterable[tuple[object, object]]:
     """Give the codes of a result or component as they were sent, each once."""
     try:
-        return {(coding["system"], coding["code"]) for coding in element["code"]["coding"]}
+        sent = element["code"]["coding"]
+        if len(sent) == 1:
+            return {(sent[0]["system"], sent[0]["code"])}
+        return {(coding["system"], coding["code"]) for coding in sent}
     except (KeyError, TypeError):
         return set(codings(element.get("code")))

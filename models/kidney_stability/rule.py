@@ -36,15 +36,17 @@ def reaches_back(as_of: datetime) -> datetime:
 
 def unstable_since(series: Iterable[Creatinine], as_of: datetime) -> datetime | None:
     """Give the time of the newest value of the last 90 days that rose as in AKI, None if none did."""
-    ordered = sorted(series)
-    times = [value.at for value in ordered]
-    levels = [value.mg_dl for value in ordered]
-    lowest = min(levels, default=0.0)
-    for value in reversed(ordered):
+    values = list(series)
+    levels = [value.mg_dl for value in values]
+    # Most charts have nothing so low that anything could have risen from it: nothing is put in order there.
+    if not levels or not _is_far_above(max(levels), min(levels)):
+        return None
+    values.sort()
+    times, levels, lowest = [value.at for value in values], [value.mg_dl for value in values], min(levels)
+    for value in reversed(values):
         if as_of - value.at > _LOOK_BACK:
             return None
-        # Most charts have nothing so low that anything could have risen from it: nothing is compared there.
-        if (_is_rise(value.mg_dl, lowest) or _is_multiple(value.mg_dl, lowest)) and _rose(value, times, levels):
+        if _is_far_above(value.mg_dl, lowest) and _rose(value, times, levels):
             return value.at
     return None
 
@@ -57,6 +59,11 @@ def _rose(value: Creatinine, times: Sequence[datetime], levels: Sequence[float])
         return True
     year = levels[bisect_left(times, value.at - _BASELINE_TO) : bisect_right(times, value.at - _BASELINE_FROM)]
     return bool(year) and _is_multiple(value.mg_dl, median(year))
+
+
+def _is_far_above(mg_dl: float, lowest: float) -> bool:
+    """Tell whether a value is so far above the lowest of all that it may have risen, whenever that was."""
+    return _is_rise(mg_dl, lowest) or _is_multiple(mg_dl, lowest)
 
 
 def _is_rise(mg_dl: float, before: float) -> bool:
