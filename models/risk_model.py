@@ -115,7 +115,11 @@ class RiskModel:
             *(feature for feature in self.features if feature.required),
             *(exclusion.feature for exclusion in self.exclusions if exclusion.blocks),
         )
-        return frozenset(key for feature in needed for key in feature.required_keys)
+        # Of two ways to say the same, what both are asked by.
+        either = (
+            frozenset.intersection(*(self.by_name[name].required_keys for name in group)) for group in self.one_of
+        )
+        return frozenset(key for feature in needed for key in feature.required_keys).union(*either)
 
     def assess(self, record: PatientRecord, site: Site) -> Assessment:
         """Assess one record: a batch of one."""

@@ -79,6 +79,10 @@ def test_urea_takes_molar_units_only_and_bun_either() -> None:
     assert ask({**neither, "bun_mg_dl": {"value": 7, "unit": "mmol/L"}})["results"] == {"points": 0}
 
 
+def test_a_chart_without_laboratory_is_not_asked_for_in_vain() -> None:
+    assert MODEL.required_keys == {"patient", "vital-signs", "laboratory", "conditions"}
+
+
 def test_the_schema_asks_for_exactly_one_of_them() -> None:
     validator = Draft202012Validator(schema(MODEL))
     neither = {name: value for name, value in WELL.items() if name != "urea_mmol_l"}
