@@ -1,10 +1,10 @@
 """HAS-BLED: what it needs, whom it is for, and its points; every number is in parameters.toml."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.assessment import Driver
+from models.assessment import Driver, Input, Reading
 from models.features.atrial_fibrillation import (
     ALCOHOL_DRINKS_PER_WEEK,
     ANTIPLATELET_OR_NSAID,
@@ -58,7 +58,11 @@ _DRINKS: Final[float] = PARAMETERS["alcohol"]["at_least"]
 
 
 def _parts(values: Mapping[str, Any]) -> dict[str, int]:
-    return {feature.name: _POINT if _counts(feature.name, values[feature.name]) else 0 for feature in _FEATURES}
+    return {
+        feature.name: _POINT if _counts(feature.name, values[feature.name]) else 0
+        for feature in _FEATURES
+        if feature.name in values
+    }
 
 
 def _counts(name: str, value: Any) -> bool:
@@ -70,6 +74,11 @@ def _counts(name: str, value: Any) -> bool:
 def compute(values: Mapping[str, Any]) -> dict[str, int]:
     """Give the total."""
     return {"points": sum(_parts(values).values())}
+
+
+def known_parts(inputs: Iterable[Input]) -> dict[str, int]:
+    """Give the points of what is known: the whole can only be more. Few charts hold all, and each factor counts."""
+    return _parts({each.name: each.reading.value for each in inputs if isinstance(each.reading, Reading)})
 
 
 def drive(values: Mapping[str, Any]) -> dict[str, tuple[Driver, ...]]:

@@ -10,6 +10,7 @@ from models.assessment import Assessed, Gap, NotApplicable, NotAssessable
 from models.cha2ds2_va import MODEL as VA
 from models.cha2ds2_vasc import MODEL as VASC
 from models.has_bled import MODEL as HAS_BLED
+from models.has_bled.model import known_parts
 from models.risk_model import RiskModel
 from models.site import Site
 from tests.builders import Resource, a_condition, a_medication, a_record, an_observation
@@ -212,6 +213,15 @@ def test_no_creatinine_leaves_renal_function_unknown_but_dialysis_decides() -> N
 def test_a_drug_that_is_not_recognised_leaves_the_drugs_unknown() -> None:
     answer = assess(HAS_BLED, *with_fibrillation(a_medication("999999999")))
     assert missing(answer) == {"labile_inr": Gap.UNREADABLE, "antiplatelet_or_nsaid": Gap.UNREADABLE}
+
+
+def test_what_is_known_of_an_incomplete_chart_is_the_least_the_points_can_be() -> None:
+    answer = assess(HAS_BLED, *with_fibrillation(a_medication("11289"), a_medication("1191"), drinks=None))
+    assert set(missing(answer)) == {"labile_inr", "alcohol_drinks_per_week"}
+    parts = known_parts(answer.inputs)
+    assert set(parts) == set(HAS_BLED.by_name) - set(missing(answer))
+    assert {name for name, points in parts.items() if points} == {"antiplatelet_or_nsaid"}
+    assert known_parts(()) == {}
 
 
 def test_the_card_can_say_what_of_the_liver_was_not_looked_at() -> None:
