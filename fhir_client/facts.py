@@ -131,13 +131,18 @@ class Medication:
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """A contact with the hospital; `kind` is the ActCode of its class (AMB, EMER, IMP, ...)."""
+    """A contact with the hospital; `kind` is the ActCode of its class (AMB, EMER, IMP, ...).
+
+    `priority` is how urgent it was, `admitted_from` where the patient came from.
+    """
 
     source: Source
     kind: str | None
     status: str | None
     period: Interval | None = None
     reasons: tuple[Code, ...] = ()
+    priority: tuple[Code, ...] = ()
+    admitted_from: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,6 +290,8 @@ def read_encounter(
         status=status,
         period=period,
         reasons=reasons + tuple(code for pointer in pointers for code in codings_of(pointer)),
+        priority=codings(resource.get("priority")),
+        admitted_from=versions.admitted_from(resource),
     )
 
 

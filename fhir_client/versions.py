@@ -178,6 +178,12 @@ def encounter_reasons(resource: Resource) -> tuple[tuple[Code, ...], tuple[str, 
     return tuple(codes), tuple(item for item in references if item is not None)
 
 
+def admitted_from(resource: Resource) -> tuple[Code, ...]:
+    """Give where the patient came from: inside `hospitalization`, which R5 calls admission."""
+    found = resource.get("hospitalization")
+    return codings(mapping(resource.get("admission") if found is None else found).get("admitSource"))
+
+
 def is_active_by_status(resource: Resource) -> bool | None:
     """Tell whether a condition's clinical status is an active one; None where no status can be read.
 

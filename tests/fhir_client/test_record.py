@@ -1,6 +1,6 @@
 import pytest
 
-from fhir_client.codes import ICD_10_CM, LOINC, RXNORM, SNOMED_CT, Code, CodeSet
+from fhir_client.codes import ACT_PRIORITY, ADMIT_SOURCE, ICD_10_CM, LOINC, RXNORM, SNOMED_CT, Code, CodeSet
 from fhir_client.facts import Condition, Encounter, Medication, Observation, Order, Quantity, Source
 from fhir_client.record import Availability, Dropped
 from fhir_client.times import Interval
@@ -540,6 +540,16 @@ def test_an_encounter_is_read_whole_and_found_by_reference() -> None:
         assert record.encounter(reference) == expected
     assert record.encounter("Encounter/e2") is None
     assert record.encounter(None) is None
+
+
+@pytest.mark.parametrize("version", ["hospitalization", "admission"])  # R4, R5
+def test_an_encounter_tells_how_urgent_it_was_and_where_the_patient_came_from(version: str) -> None:
+    urgent = {"coding": [{"system": "http://hl7.org/fhir/v3/ActPriority", "code": "EM"}]}
+    source = {"admitSource": {"coding": [{"system": ADMIT_SOURCE, "code": "emd"}]}}
+    (encounter,) = a_record(an_encounter("IMP", priority=urgent, **{version: source})).encounters
+
+    assert encounter.priority == (Code(ACT_PRIORITY, "EM"),)
+    assert encounter.admitted_from == (Code(ADMIT_SOURCE, "emd"),)
 
 
 def test_an_encounter_that_had_not_ended_was_in_progress_and_its_end_unknown() -> None:
