@@ -27,6 +27,7 @@ from cds_hooks.web.settings import Settings
 from cds_hooks.web.startup import check
 from cds_hooks.web.wsgi import Edge, compose
 from fhir_client.signing_keys import make
+from tests.attack.echoing import CARELESS, MINDFUL
 from tests.builders import a_bundle, a_condition, a_patient, an_observation
 from tests.cds_hooks.web.edge import a_call
 from tests.cds_hooks.web.signing import (
@@ -54,7 +55,7 @@ OTHER_ISSUER = "https://other.example/cds"
 OTHER_KEY = a_key(kid="other-1")
 SERVICE = "kidney-risk"
 DEADLINE_SECONDS = 0.8
-CATALOGUE = Catalogue.found()
+CATALOGUE = Catalogue((*Catalogue.found().services, MINDFUL, CARELESS))
 # As they are before anything is replaced: sieges may lie within each other.
 _CONNECT, _LOOK_UP = socket.socket.connect, _socket.getaddrinfo
 _CLIENTS = """
@@ -231,6 +232,8 @@ def holds_a_chart(stub: FhirStub) -> None:
     stub.on("GET", "Patient/p1", Says(a_patient()))
     stub.on("POST", "Observation/_search", Says(some_results()))
     stub.on("POST", "Condition/_search", Says(a_bundle(a_condition("I10"))))
+    for other in ("MedicationRequest", "Encounter"):
+        stub.on("POST", f"{other}/_search", Says(a_bundle()))
 
 
 @contextmanager
@@ -244,6 +247,7 @@ def a_siege(folder: Path, *, deadline_ms: int = 4000) -> Iterator[Siege]:
         over_tls(evil, authority.server_context("evil.example"))
         serve(ehr, "GET", "/keys.json", Says(a_key_set(a_key()), media_type="application/json"))
         holds_a_chart(ehr)
+        settings = Settings.from_environment(_environ(folder, authority, deadline_ms))
         log, traces = StringIO(), StringIO()
         with (
             redirect_stderr(log),
@@ -251,7 +255,7 @@ def a_siege(folder: Path, *, deadline_ms: int = 4000) -> Iterator[Siege]:
             pytest.MonkeyPatch.context() as patch,
         ):
             patch.setattr("cds_hooks.web.wsgi.datetime", SimpleNamespace(now=lambda _: NOW))
-            edge = compose(check(Settings.from_environment(_environ(folder, authority, deadline_ms))))
+            edge = compose(check(settings, catalogue=CATALOGUE))
             try:
                 yield Siege(folder, world, edge, edge.app.test_client(), log, traces, ehr, evil)
             finally:
