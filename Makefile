@@ -56,6 +56,7 @@ test-postgres: $(TEST)
 bench: $(RUN)
 	$(BIN)/python -m tools.bench
 	$(BIN)/python -m tools.bench_fhir
+	$(BIN)/python -m tools.bench_journal
 
 chaos: $(TEST)
 	$(BIN)/python -m tools.chaos

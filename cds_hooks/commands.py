@@ -111,7 +111,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment(os.environ)
     checked = check(settings, host=arguments.host)
     sharing = Sharing(arguments.workers)
-    edge = compose(checked, metrics=Metrics(sharing.folder), slots=sharing.slots)
+    edge = compose(checked, metrics=Metrics(sharing.folder), slots=sharing.slots, threads=arguments.threads)
     server = Server(
         edge,
         settings,

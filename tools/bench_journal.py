@@ -34,20 +34,16 @@ _ROW = "x" * 2000
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """What was measured, against what, and how the two compare; `goal` is the ratio that is asked for."""
+    """What was measured, and against what; `goal` is the ratio that is asked for."""
 
     name: str
     measured: float
     floor: float
-    unit: str
     goal: str
 
     def __str__(self) -> str:
         """Write it as one line."""
-        return (
-            f"{self.name}: {self.measured:.3g} {self.unit}, floor {self.floor:.3g} {self.unit}, "
-            f"ratio {self.measured / self.floor:.2f} (goal: {self.goal})"
-        )
+        return f"{self.name}: {self.measured / self.floor:.2f} times the floor ({self.goal})"
 
 
 def combined(*, seconds: float = 0.5, rounds: int = 5) -> Ratio:
@@ -55,7 +51,7 @@ def combined(*, seconds: float = 0.5, rounds: int = 5) -> Ratio:
     with _a_journal(most_together=1) as alone, _a_journal() as together:
         pairs = [(_rows_a_second(together, seconds), _rows_a_second(alone, seconds)) for _ in range(rounds)]
     measured, floor = sorted(pairs, key=lambda pair: pair[0] / pair[1])[rounds // 2]
-    return Ratio(f"commits of {THREADS} threads together", measured, floor, "rows/s", "at least 2")
+    return Ratio(f"commits of {THREADS} threads together", measured, floor, "at least 2")
 
 
 def lone(*, calls: int = 400) -> Ratio:
@@ -74,7 +70,7 @@ def lone(*, calls: int = 400) -> Ratio:
         times = [(_timed(lambda: _record(journal, next(made))), _timed(commit)) for _ in range(calls)]
         bare.close()
     measured, floor = (statistics.median(each) * 1e6 for each in zip(*times, strict=True))
-    return Ratio("one call on record", measured, floor, "us", "about 1.5")
+    return Ratio("one call on record", measured, floor, "about 1.5")
 
 
 def verified(*, rows: int = 5000) -> Ratio:
@@ -86,7 +82,7 @@ def verified(*, rows: int = 5000) -> Ratio:
             measured = _timed(lambda: list(verification.findings()))
         with journal.read_steadily() as connection:
             floor = _timed(lambda: [list(stored_rows(connection, kind)) for kind in Kind])
-    return Ratio("verify, for an entry", measured / rows * 1e6, floor / rows * 1e6, "us", "no goal")
+    return Ratio("verify, for an entry", measured / rows * 1e6, floor / rows * 1e6, "no goal")
 
 
 def _rows_a_second(journal: Journal, seconds: float) -> float:

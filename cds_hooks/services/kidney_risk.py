@@ -61,7 +61,8 @@ def _unlisted(detection: Assessed, moment: Moment) -> Card:
     if results.get("a_stage") is None:
         suggestions.append(_order_acr(moment))
     body = say.detail(
-        f"**Results meet the laboratory criteria for chronic kidney disease {stage}; it was not found on the problem list.**",
+        f"**Results meet the laboratory criteria for chronic kidney disease {stage}; "
+        "it was not found on the problem list.**",
         _series_table(results),
         say.inputs_table(detection.inputs),
         say.notes_list(detection.notes),

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -34,7 +34,10 @@ from fhir_client.client import Connections
 from fhir_client.dialing import UnfitAuthorities
 from fhir_client.drafting import preload
 from fhir_client.medications import crosswalk
+from fhir_client.questions import USUAL
 from fhir_client.transport import Transport
+
+THREADS = 4  # of each process, unless it is told otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,11 @@ def application(environ: Mapping[str, str] = os.environ) -> Flask:
     return edge.app
 
 
-def compose(checked: Checked, *, metrics: Metrics | None = None, slots: int = 1) -> Edge:
+def compose(checked: Checked, *, metrics: Metrics | None = None, slots: int = 1, threads: int = THREADS) -> Edge:
     """Put the application together; the journal is brought to its newest shape, and nothing stays open.
 
-    Where several processes will serve, `metrics` count for all of them, and `slots` is how many there may be.
+    Where several processes will serve, `metrics` count for all of them, and `slots` is how many there may be. Of each
+    one's `threads` a FHIR server that answers nobody may hold up half: the others serve those whom it does not concern.
 
     Raises:
         CannotStart: the journal cannot be written, or the hospital's certificate authorities cannot be read.
@@ -85,7 +89,7 @@ def compose(checked: Checked, *, metrics: Metrics | None = None, slots: int = 1)
     log = Log(sys.stderr, clock=wall_clock, level=settings.log_level)
     metrics = metrics or Metrics()
     transport = _transport(settings)
-    connections = Connections(transport=transport)
+    connections = Connections(transport=transport, limits=replace(USUAL, calls=max(1, threads // 2)), learns=True)
     limits = RateLimits(settings.callers, slots=slots)
     callers = Callers(
         authenticates=_authenticates(settings, journal=journal, transport=transport, metrics=metrics, log=log),
