@@ -20,9 +20,11 @@ _SEARCH: Final = vital_signs("qt_interval", "heart_rate")
 _SAME_TRACING: Final = timedelta(minutes=10)
 _MINUTE: Final = timedelta(minutes=1)  # a date alone does not tell which rate belongs to which tracing
 
+# No source sets a range: this one keeps out seconds that were written as milliseconds.
+_QT: Final = (100, 2000)
 # No source sets a window: drugs and electrolytes move the interval within days, and its date is shown.
 QT_MS = latest_quantity(
-    "qt_ms", "QT interval", _SEARCH, of="qt_interval", unit="ms", above_zero=True, within=Window(months=12)
+    "qt_ms", "QT interval", _SEARCH, of="qt_interval", unit="ms", plausible=_QT, within=Window(months=12)
 )
 
 

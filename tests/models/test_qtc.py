@@ -40,6 +40,11 @@ def test_a_chart_is_read() -> None:
     assert answer.values == {"qt_ms": 400, "heart_rate_per_min": 75}
 
 
+def test_seconds_written_as_milliseconds_are_refused() -> None:
+    wrong = an_observation("8634-8", 0.42, "ms", on="2024-05-10T09:05:00Z")
+    assert missing(assess(*with_a_tracing(wrong)))["qt_ms"] is Gap.IMPLAUSIBLE
+
+
 def test_seconds_are_converted() -> None:
     seconds = an_observation("8634-8", 0.42, "s", on="2024-05-10T09:05:00Z")
     assert assess(*with_a_tracing(seconds)).values == {"qt_ms": 420, "heart_rate_per_min": 75}
