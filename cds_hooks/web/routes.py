@@ -120,7 +120,8 @@ class HookRoutes:
             )
         finally:
             self.accounts.fetched(access, trusted)
-        watch.move(access.waited_seconds, out_of="gather", into="fetch")
+        if access.waited_seconds:
+            watch.move(access.waited_seconds, out_of="gather", into="fetch")
         # Time spent waiting for FHIR ends at the deadline and is told as a gap; time of our own is our fault (HTTP-11).
         if not deadline.remaining and not access.was_used:
             raise Overloaded

@@ -66,7 +66,7 @@ def test_where_the_time_went_is_on_record_and_counted(tmp_path: Path) -> None:
         (call,) = rows(edge, invocations)
         metrics = edge.http.get("/metrics").text
     stages = call["stages"]
-    assert set(stages) == {"authenticate", "read", "parse", "gather", "assess", "present", "write", "fetch"}
+    assert set(stages) == {"authenticate", "read", "parse", "gather", "assess", "present", "write"}
     assert stages["authenticate"] > 0
     assert 'chartside_stage_seconds_count{stage="journal"} 1.0' in metrics
     assert 'chartside_calls_total{hook="patient-view",service="test-service",status="2xx"} 1.0' in metrics
