@@ -20,7 +20,7 @@ class Window:
 
     def includes(self, at: Interval, as_of: datetime) -> bool:
         """Tell whether the reading certainly lies in the window."""
-        return at.start >= _months_before(as_of, self.months) - timedelta(hours=self.hours)
+        return at.start >= _beginning(as_of, self.months, self.hours)
 
     def __str__(self) -> str:
         if self.hours:
@@ -31,8 +31,8 @@ class Window:
         return f"{self.months} months"
 
 
-@lru_cache(maxsize=256)
-def _months_before(instant: datetime, months: int) -> datetime:
+@lru_cache(maxsize=256)  # a model asks of many readings whether they lie in the same few windows
+def _beginning(instant: datetime, months: int, hours: int) -> datetime:
     years, month = divmod(instant.year * _MONTHS_A_YEAR + instant.month - 1 - months, _MONTHS_A_YEAR)
     day = min(instant.day, monthrange(years, month + 1)[1])
-    return instant.replace(year=years, month=month + 1, day=day)
+    return instant.replace(year=years, month=month + 1, day=day) - timedelta(hours=hours)
