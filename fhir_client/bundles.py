@@ -60,8 +60,8 @@ class Contents(NamedTuple):
     """The resources that were asked for, those that came along, and what the server said about the search.
 
     `full_urls` maps the full URLs that do not end in the id to `Type/id`: the record needs them to follow references.
-    `is_readable` is False for what holds no resource, and for a Bundle of which no entry could be read: then nothing may
-    be concluded from the emptiness.
+    `is_readable` is False for what holds no resource, and for a Bundle of which no entry could be read: then nothing
+    may be concluded from the emptiness.
     """
 
     matches: tuple[Resource, ...] = ()
@@ -147,7 +147,8 @@ def _from_entries(entries: list[Any], bundle: Mapping[str, Any]) -> Contents:
         found.add(entry)
     links = (_link(bundle, "self"), _link(bundle, "next")) if "link" in bundle else (None, None)
     is_readable = not entries or bool(matches or found.includes or found.outcomes)
-    return Contents(tuple(matches), tuple(found.includes), tuple(found.outcomes), FullUrls(entries), *links, is_readable)
+    sorted_in = tuple(matches), tuple(found.includes), tuple(found.outcomes)
+    return Contents(*sorted_in, FullUrls(entries), *links, is_readable)
 
 
 @dataclass(slots=True)
