@@ -118,6 +118,8 @@ def _used(unit: str, reading: Reading) -> dict[str, Any]:
         used["unit"] = unit
     if reading.at is not None:
         used["at"] = _time(reading.at)
+    if reading.rows is not None:
+        used["rows"] = reading.rows
     if reading.sources:
         used["sources"] = reading.sources
     if reading.note:

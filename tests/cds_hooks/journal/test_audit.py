@@ -43,6 +43,7 @@ MODEL = ModelReference("test-model", "1.0.0")
 TAKEN = Interval.parse("2024-05-01")
 WEIGHT = Input("weight_kg", "Weight", "kg", Reading(80.5, TAKEN, ("Observation/7/_history/3",), "mean of 2 readings"))
 ACR = Input("acr_mg_g", "ACR", "mg/g", Missing(Gap.TOO_OLD))
+CREATININES = Input("creatinines", "Creatinine", "", Reading(2, rows=({"time": NOW, "value_mg_dl": 1.4},)))
 KEPT_WEIGHT = {
     "value": 80.5,
     "unit": "kg",
@@ -104,8 +105,16 @@ def test_a_call_is_kept_with_who_what_and_when(journal: Journal) -> None:
             ),
             {"outcome": "assessed", "results": {}, "alternatives": {"female": {"risk": 0.25}}, "inputs": {}},
         ),
+        (
+            Assessed(MODEL, {"stage": 1}, inputs=(CREATININES,)),
+            {
+                "outcome": "assessed",
+                "results": {"stage": 1},
+                "inputs": {"creatinines": {"value": 2, "rows": [{"time": NOW.isoformat(), "value_mg_dl": 1.4}]}},
+            },
+        ),
     ],
-    ids=["assessed", "not assessable", "not applicable", "assessed for both sexes"],
+    ids=["assessed", "not assessable", "not applicable", "assessed for both sexes", "assessed from a list"],
 )
 def test_an_assessment_is_kept_with_its_inputs_and_outcome(journal: Journal, says: Any, kept: Any) -> None:
     record(journal, an_invocation(says))
