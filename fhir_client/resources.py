@@ -52,12 +52,15 @@ class Horizon:
 
     @classmethod
     def at(cls, instant: datetime) -> "Horizon":
-        """Make one; FHIR's largest offset is 14 hours, so a date before `day_before` is earlier everywhere."""
+        """Make one; FHIR's largest offset is 14 hours, so a date before `day_before` is earlier everywhere.
+
+        So is a time whose text comes before it: a text that begins with the day comes after the day.
+        """
         return cls(instant, (instant - _DAY).date().isoformat() if instant.year > 1 else "")
 
     def excludes(self, text: object) -> bool:
         """Tell whether a FHIR time is certainly after the instant; one that cannot be read is not."""
-        if isinstance(text, str) and text[:10] < self.day_before:
+        if isinstance(text, str) and text < self.day_before:
             return False
         time = Interval.parse(text)
         return time is not None and time.start > self.instant
@@ -116,7 +119,7 @@ def result_time(resource: Resource, horizon: Horizon) -> Interval | None:
     at = read_time(text) if isinstance(text, str) else versions.observed_at(resource)
     if at is not None and at.start > horizon.instant:
         return None
-    if issued is not None and not (isinstance(issued, str) and issued[:10] < horizon.day_before):
+    if issued is not None and not (isinstance(issued, str) and issued < horizon.day_before):
         return None if horizon.excludes(issued) else at or UNDATED
     return at or UNDATED
 
