@@ -8,13 +8,31 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fhir_client.codes import ACT_CODE, ICD_10_CM, LOINC, RXNORM, SNOMED_CT, Code, CodeSet
+from fhir_client.codes import (
+    ACT_CODE,
+    ACT_PRIORITY,
+    ADMIT_SOURCE,
+    ICD_10_CM,
+    LOINC,
+    RXNORM,
+    SNOMED_CT,
+    Code,
+    CodeSet,
+)
 from models.errors import ParametersRejected
 from models.parameters import Label, checked_label
 from models.site import Site
 
 FOLDER = Path(__file__).parent / "code_sets"
-_SYSTEMS = {"loinc": LOINC, "snomed": SNOMED_CT, "icd-10-cm": ICD_10_CM, "rxnorm": RXNORM, "act-code": ACT_CODE}
+_SYSTEMS = {
+    "loinc": LOINC,
+    "snomed": SNOMED_CT,
+    "icd-10-cm": ICD_10_CM,
+    "rxnorm": RXNORM,
+    "act-code": ACT_CODE,
+    "act-priority": ACT_PRIORITY,
+    "admit-source": ADMIT_SOURCE,
+}
 _HEADER = frozenset({"title", "notice", "group"})
 _GROUP = frozenset({"system", "role", "means", "codes", "prefixes", "label", "citation", "evidence"})
 

@@ -62,6 +62,15 @@ SODIUM_MMOL_L = latest_quantity(
     plausible=(90, 200),
     within=Window(months=12),
 )
+HEMOGLOBIN_G_DL = latest_quantity(
+    "hemoglobin_g_dl",
+    "haemoglobin",
+    laboratory("hemoglobin"),
+    of="hemoglobin",
+    unit="g/dL",
+    plausible=(2, 25),
+    within=Window(months=12),
+)
 BILIRUBIN_MG_DL = latest_quantity(
     "bilirubin_mg_dl",
     "bilirubin",

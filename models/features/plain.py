@@ -1,11 +1,14 @@
-"""How a quantity is written as a plain value: a bare number in the unit of its name, or with a UCUM unit."""
+"""How a quantity is written as a plain value: a bare number in the unit of its name, or with a UCUM unit.
+
+A count is a whole number.
+"""
 
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
 from models.assessment import Gap
-from models.features.feature import Feature, Problem
+from models.features.feature import Feature, Kind, Problem
 
 _KEYS: Final = frozenset({"value", "unit"})
 _PROBLEMS: Final = {
@@ -16,6 +19,8 @@ _PROBLEMS: Final = {
 
 def plain_quantity(feature: Feature, value: Any) -> float | Problem:
     """Give the value in the feature's unit, or say why it is refused."""
+    if feature.kind is Kind.COUNT and not _is_whole(value):
+        return Problem("must be a whole number")
     unit: Any = feature.unit
     if isinstance(value, Mapping):
         if set(value) != _KEYS:
@@ -32,6 +37,10 @@ def plain_quantity(feature: Feature, value: Any) -> float | Problem:
     return read
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+
+
 def plain_quantity_schema(feature: Feature) -> dict[str, Any]:
     """Give the JSON Schema of what is read so."""
     bounds: dict[str, Any] = {}
@@ -39,6 +48,8 @@ def plain_quantity_schema(feature: Feature) -> dict[str, Any]:
         bounds["exclusiveMinimum"] = 0
     if feature.plausible is not None:
         bounds["minimum"], bounds["maximum"] = feature.plausible
+    if feature.kind is Kind.COUNT:
+        return {"description": feature.label, "anyOf": [{"type": "integer", **bounds}]}
     quantity = {
         "type": "object",
         "properties": {"value": {"type": "number"}, "unit": {"type": "string", "description": "a UCUM unit"}},

@@ -43,6 +43,8 @@ def values_of(feature: Feature) -> st.SearchStrategy[Any]:
     if feature.kind is Kind.CHOICE:
         return st.sampled_from(feature.choices)
     low, high = feature.plausible or (0.5, 500)
+    if feature.kind is Kind.COUNT:
+        return st.integers(int(low), int(high))
     return st.floats(low, high) | st.integers(int(low) + 1, int(high))
 
 
@@ -218,6 +220,8 @@ SWAPS: Mapping[str, tuple[str, float]] = {
     "weight_kg": ("g", 1000),
     "alcohol_drinks_per_week": ("/d", 1 / 7),
     "waist_cm": ("m", 0.01),
+    "hemoglobin_g_dl": ("g/L", 10),
+    "length_of_stay_days": ("h", 24),
     "wbc_10e9_l": ("10*6/mL", 1),
     "paco2_mmhg": ("kPa", 0.133322),
 }

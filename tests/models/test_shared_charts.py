@@ -32,6 +32,8 @@ NOBODY = {
     "sirs": "white cells of the day with a whole observation set",
     "wells-pe": "a clinician's judgement",
     "padua": "bed rest",
+    "hospital-simplified": "a stay that goes on at its end",
+    "hospital": "the service that discharges, and what was done",
     "findrisc": "what people eat, how they move and their families",
 }
 
