@@ -152,7 +152,7 @@ class Metrics:
         self._journal(cause).inc()
 
     def turned_away(self, cause: str) -> None:
-        """A request was refused before it was read: `queue` or `connections`."""
+        """A request was refused before it was read: `queue`, `connections` or `head`."""
         self._turned_away(cause).inc()
 
     def busy(self, *, in_flight: int, waiting: int) -> None:

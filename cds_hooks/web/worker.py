@@ -45,11 +45,15 @@ _OPERATIONS_THREADS = 2  # one may hang in a check; see Readiness
 _OPERATIONS_QUEUE = 16
 _OPERATIONS = (b"GET /health/", b"GET /metrics ", b"HEAD /health/")
 _HEAD_BYTES = 2048
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_LONGEST_HEAD = 65_536  # of which a thread reads at all; tokens have at most 8 KB
 _SWEEP_SECONDS = 0.25
 _LINGER_SECONDS = 2.0
+_REST_SECONDS = 0.05
 _COMPLAIN_SECONDS = 60.0  # a flood of requests must not become one of log lines
 # Of the socket module, which is for those who open connections.
 _PEEK, _NO_MORE_READING, _NO_MORE_WRITING, _NO_MORE = 2, 0, 1, 2
+_SOCKET, _LEAST_TO_READ = 1, 18  # SOL_SOCKET and SO_RCVLOWAT, as Linux numbers them
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
@@ -65,8 +69,9 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
 class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
     """Threads, and a main loop that hands each request to one, to the lane kept free for health checks, or to nobody.
 
-    A connection costs no thread until its caller has said something; what has not arrived whole within
-    `receive_seconds` is not listened to any longer. Health checks and metrics are answered while every thread is busy.
+    A connection costs no thread until its caller has sent the head of a request: otherwise a few who drip would have
+    them all. What has not arrived whole within `receive_seconds` is not listened to any
+    longer. Health checks and metrics are answered while every thread is busy.
     """
 
     receive_seconds = RECEIVE_SECONDS
@@ -128,13 +133,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         if _peeked(conn):
             self.enqueue_req(conn)
         else:
-            conn.timeout = time.monotonic() + self.receive_seconds
-            self.pending_conns.append(conn)
-            self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+            conn.least = 1
+            self._wait_for(conn)
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection that has something to say to the threads; its time runs while it waits for one."""
         head = _peeked(conn)
+        if _is_begun(conn, head) and _ask_for(conn, len(head) + 1):
+            self._wait_for(conn)
+        else:
+            self._give_thread(conn, head)
+
+    def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
+        """Let a caller who goes on go on, until the head of the request is there, or the end."""
+        head = _peeked(conn, _LONGEST_HEAD)
+        if _is_begun(conn, head) and len(head) >= conn.least and _ask_for(conn, len(head) + 1):
+            return
+        _ask_for(conn, 1)
+        self.poller.unregister(client)
+        self.pending_conns.remove(conn)
+        if len(head) == _LONGEST_HEAD and _END_OF_HEAD not in head:
+            self._turn_away(conn, problem_of_status(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), "head")
+        else:
+            self._give_thread(conn, head)
+
+    def _give_thread(self, conn: Any, head: bytes) -> None:
         if head.startswith(_OPERATIONS) and _is_all_there(head):
             if len(self._apart) < _OPERATIONS_QUEUE:
                 self._apart[conn] = None
@@ -143,7 +166,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         elif len(self._in_hand) - len(self._apart) - len(self._under_way) < self.longest_queue:
             self._submit(self.tpool, conn)
             return
-        self._turn_away(conn)
+        self._turn_away(conn, problem_of(Overloaded()), "queue")
+
+    def _wait_for(self, conn: Any) -> None:
+        conn.timeout = time.monotonic() + self.receive_seconds
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle(self, conn: Any) -> Any:
         """Read and answer one request."""
@@ -162,6 +190,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
             super().finish_request(conn, fs)
         else:
             self._see_off(conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Tell whether the next request can come on this connection.
+
+        A body that nobody read (its caller was refused) is thrown away first, as far as it has arrived. gunicorn waits
+        five seconds for the rest of it, on a thread that strangers would then have.
+        """
+        if not keepalive:
+            return False
+        return bool(conn.parser.finish_body(deadline=time.monotonic() + _REST_SECONDS))
 
     def notify(self) -> None:
         """Tell the master that this worker lives; gunicorn does so at every turn of its loop, and once a second."""
@@ -205,11 +243,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
                 return True
         return False
 
-    def _turn_away(self, conn: Any) -> None:
+    def _turn_away(self, conn: Any, problem: Problem, cause: str) -> None:
         """Say so at once, without reading what was sent."""
-        self._count_turned_away("queue")
+        self._count_turned_away(cause)
         with suppress(OSError):
-            write_nonblock(conn.sock, _answer(problem_of(Overloaded())))
+            write_nonblock(conn.sock, _answer(problem))
         self._see_off(conn)
 
     def _see_off(self, conn: Any) -> None:
@@ -267,21 +305,40 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
             self._metrics.turned_away(cause)
 
 
-def _peeked(conn: Any) -> bytes:
+def _peeked(conn: Any, most: int = _HEAD_BYTES) -> bytes:
     """Give the first bytes of what a connection has to say, and leave them where they are."""
     if conn.parser is not None and (ahead := conn.parser.unreader.buf.getvalue()):
-        return bytes(ahead[:_HEAD_BYTES])
+        return bytes(ahead[:most])
     conn.sock.settimeout(0)
     try:
-        return bytes(conn.sock.recv(_HEAD_BYTES, _PEEK))
+        return bytes(conn.sock.recv(most, _PEEK))
     except OSError:
         return b""  # nothing yet; or it is broken, which whoever reads it will find
+
+
+def _is_begun(conn: Any, head: bytes) -> bool:
+    """Tell whether a caller has said something, and not yet the whole head of a request.
+
+    What was read along with the request before lies with us already, where no wait for the socket would see it.
+    """
+    is_ahead = conn.parser is not None and bool(conn.parser.unreader.buf.getvalue())
+    return not is_ahead and 0 < len(head) < _LONGEST_HEAD and _END_OF_HEAD not in head
+
+
+def _ask_for(conn: Any, size: int) -> bool:
+    """Have the socket count as readable from so many bytes on, or at the end; whether the system can be asked that."""
+    conn.least = size
+    try:
+        conn.sock.setsockopt(_SOCKET, _LEAST_TO_READ, size)
+    except OSError:
+        return False
+    return True
 
 
 def _is_all_there(head: bytes) -> bool:
     """Tell whether a request has arrived whole and has no body, so that nobody has to wait for more of it."""
     lines = head.lower()
-    return head.endswith(b"\r\n\r\n") and b"\r\ncontent-length:" not in lines and b"\r\ntransfer-enc" not in lines
+    return head.endswith(_END_OF_HEAD) and b"\r\ncontent-length:" not in lines and b"\r\ntransfer-enc" not in lines
 
 
 def _stop(sock: Any, how: int) -> None:

@@ -91,7 +91,7 @@ def a_running_service(folder: Path, *servers: FhirStub) -> Iterator[Running]:
     """Start two workers, and stop them; meanwhile none of them tried to leave the machine."""
     [port] = free_ports(1)
     log = folder / "log"
-    command = [Path(sys.executable).with_name("chartside"), "serve", "--port", str(port), "--workers", "2"]
+    command = [str(Path(sys.executable).with_name("chartside")), "serve", "--port", str(port), "--workers", "2"]
     with log.open("wb") as out:
         process = subprocess.Popen([*command, "--threads", "4"], env=_environ(folder, port, servers), stderr=out)
         running = Running(folder, port, log)

@@ -7,6 +7,7 @@ that code fails; whatever it tried to reach, and had no business to, is in `Worl
 import _socket
 import logging
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
@@ -42,21 +43,22 @@ from tests.cds_hooks.web.signing import (
     bearer,
     some_claims,
 )
-from tests.fhir_stub import FhirStub, Script, Says, a_fhir_server
+from tests.fhir_stub import Asked, FhirStub, Says, Script, a_fhir_server
 from tests.outside import OTHER_PUBLIC, PUBLIC, Authority, over_tls, port_of
 
 FHIR = "https://fhir.example/r4"
 EVIL = "https://evil.example"
-# A name, and a client, for each hostile behaviour: what is learned of one, as to leave it alone, does not tell on others.
+# A name and a client for each hostile behaviour: what is learned of one, as to leave it alone, tells on no other.
 NAMES = tuple(f"fhir-{number}.example" for number in range(60))
 FHIR_TOKEN = "canary-fhir-5d1e9a"
 SUBJECT = "canary-subject-8c2f"
 OTHER_ISSUER = "https://other.example/cds"
 OTHER_KEY = a_key(kid="other-1")
 SERVICE = "kidney-risk"
+OPEN = ("/keys.json", "/r4/metadata")
 DEADLINE_SECONDS = 0.8
 CATALOGUE = Catalogue((*Catalogue.found().services, MINDFUL, CARELESS))
-# As they are before anything is replaced: sieges may lie within each other.
+# As they are before anything is replaced.
 _CONNECT, _LOOK_UP = socket.socket.connect, _socket.getaddrinfo
 _CLIENTS = """
 [[client]]
@@ -97,6 +99,7 @@ class World:
     @contextmanager
     def replacing_the_real_one(self) -> Iterator[None]:
         """Answer every lookup and every connect of this process."""
+        assert socket.socket.connect is _CONNECT, "another world stands already"
 
         def instead(ours: socket.socket, address: Any) -> None:
             _CONNECT(ours, ("127.0.0.1", self._port(address)))
@@ -178,6 +181,17 @@ class Siege:
         found = self.edge.journal.read(lambda connection: connection.execute(query).mappings().all())
         return [{str(name): value for name, value in row.items()} for row in found]
 
+    def acquaint(self) -> None:
+        """Let the service fetch whatever it fetches once: keys, and what the server can do."""
+        limit = time.monotonic() + 10
+        while not {"/keys.json", "/r4/metadata"} <= {asked.path for asked in self.ehr.asked}:
+            assert time.monotonic() < limit
+            self.call()
+
+    def heard_since(self, heard: int) -> list[Asked]:
+        """Give what the EHR was asked for since then, but for what anybody may: keys, and what its server can do."""
+        return [asked for asked in self.ehr.asked[heard:] if asked.path not in OPEN]
+
     def events(self) -> list[dict[str, Any]]:
         """Give what was logged: every line is one event."""
         return [orjson.loads(line) for line in self.log.getvalue().splitlines()]
@@ -238,13 +252,19 @@ def holds_a_chart(stub: FhirStub) -> None:
 
 @contextmanager
 def a_siege(folder: Path, *, deadline_ms: int = 4000) -> Iterator[Siege]:
-    """Start the service, with a clock that stands still; at the end nothing has tried to get out."""
+    """Start the service, with a clock that stands still; at the end nothing has tried to get out.
+
+    One at a time in a process: they would have each other's connections.
+    """
     authority = Authority(folder)
-    world = World({name: [[PUBLIC]] for name in ("ehr.example", "fhir.example", *NAMES)} | {"evil.example": [[OTHER_PUBLIC]]})
+    world = World(
+        {name: [[PUBLIC]] for name in ("ehr.example", "fhir.example", *NAMES)} | {"evil.example": [[OTHER_PUBLIC]]}
+    )
     with a_fhir_server() as ehr, a_fhir_server() as evil, world.replacing_the_real_one():
         world.routes = {f"{PUBLIC}:443": port_of(ehr), f"{OTHER_PUBLIC}:443": port_of(evil)}
         over_tls(ehr, authority.server_context("ehr.example", "fhir.example", *NAMES))
         over_tls(evil, authority.server_context("evil.example"))
+        ehr.on("GET", "metadata", Says({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}))
         serve(ehr, "GET", "/keys.json", Says(a_key_set(a_key()), media_type="application/json"))
         holds_a_chart(ehr)
         settings = Settings.from_environment(_environ(folder, authority, deadline_ms))

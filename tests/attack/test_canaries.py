@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.attack.siege import (
-    BASE,
     CATALOGUE,
     EVIL,
     FHIR_TOKEN,
     NAMES,
+    OPEN,
     SERVICE,
     SUBJECT,
     Siege,
@@ -25,7 +25,7 @@ from tests.attack.siege import (
 from tests.attack.test_hostile_servers import ANSWERS
 from tests.builders import a_bundle, a_condition, a_patient
 from tests.cds_hooks.web.edge import an_override
-from tests.cds_hooks.web.signing import a_token, bearer, some_claims
+from tests.cds_hooks.web.signing import BASE, a_token, bearer, some_claims
 from tests.fhir_stub import Says
 
 QUICK = [name for name, says in ANSWERS.items() if not (says.delay or says.pause or "length" in name)]
@@ -118,7 +118,10 @@ def _be_answered_badly(siege: Siege, secrets: Secrets) -> None:
         for body in (a_bare_call(f"https://{host}/r4"), a_sufficient_call(f"https://{host}/r4")):
             siege.post(path, body, secrets.headers())
     location = {"Location": f"{EVIL}/r4?token={FHIR_TOKEN}"}
-    repeated = {"resourceType": "OperationOutcome", "issue": [{"diagnostics": FHIR_TOKEN, "details": {"text": FHIR_TOKEN}}]}
+    repeated = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"diagnostics": FHIR_TOKEN, "details": {"text": FHIR_TOKEN}}],
+    }
     for host, says in (
         ("fhir-50.example", Says(b"", 302, location)),
         ("fhir-51.example", Says(repeated, 400)),
@@ -133,7 +136,14 @@ def _be_answered_badly(siege: Siege, secrets: Secrets) -> None:
 
 
 def _look_around(siege: Siege) -> None:
-    for path in ("/", f"/services/{SERVICE}", "/cds-services", "/health/live", "/health/ready", "/.well-known/jwks.json"):
+    for path in (
+        "/",
+        f"/services/{SERVICE}",
+        "/cds-services",
+        "/health/live",
+        "/health/ready",
+        "/.well-known/jwks.json",
+    ):
         siege.get(path)
     siege.get("/metrics")
 
@@ -159,11 +169,11 @@ def test_a_token_is_sent_to_its_own_server_and_no_other_secret_to_anybody(besieg
     with_token = 0
     for asked in siege.ehr.asked:
         headers = dict(asked.headers)
-        if asked.path.startswith("/r4/"):
+        if asked.path.startswith("/r4/") and asked.path not in OPEN:
             assert headers.pop("Authorization") == f"Bearer {FHIR_TOKEN}"
             with_token += 1
         else:
-            assert asked.path == "/keys.json"
+            assert asked.path in OPEN
         assert "Authorization" not in headers
         assert secrets.found_in(f"{asked.raw} {headers} {asked.body}") == []
     assert with_token > 50

@@ -1,8 +1,9 @@
-"""A FHIR server that was taken over, through whole calls: no answer of its costs more than the deadline, or misleads."""
+"""A FHIR server that was taken over, through whole calls: no answer of its misleads or outlasts the deadline."""
 
 import gzip
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from socket import socket
 from typing import Any
 
@@ -98,8 +99,7 @@ def test_no_answer_takes_the_service_down(hurried: Siege, name: str) -> None:
     assert (required.status_code, optional.status_code) == (412, 200)
     assert "not on the problem list" not in optional.text, "what could not be read was taken for nothing there"
     assert "marker" not in required.text + optional.text
-    read = [asked for asked in hurried.ehr.asked[heard:] if asked.path.startswith("/r4/")]
-    assert all(asked.headers["Authorization"].startswith("Bearer ") and "Cookie" not in asked.headers for asked in read)
+    assert all("Cookie" not in asked.headers for asked in hurried.ehr.asked[heard:])
     holds_a_chart(hurried.ehr)
     assert hurried.call(a_bare_call(f"https://{NAMES[-1]}/r4")).status_code == 200, "and other servers are read as ever"
 
@@ -176,8 +176,9 @@ UNENDING: dict[str, Callable[[socket], None]] = {
 def test_what_never_ends_is_left(hurried: Siege, name: str) -> None:
     """[FHIR-4, FHIR-79] No HTTP at all, for ever: the deadline and the bytes are counted below it."""
     origin = TEST_HOSTS[list(UNENDING).index(name)]
+    bodies = ((a_bare_call(f"{origin}/r4"), 412), (a_sufficient_call(f"{origin}/r4"), 200))
     with a_raw_server(UNENDING[name]) as port:
         hurried.world.routes[origin.removeprefix("http://")] = port
-        server, other = f"{origin}/r4", {"key": OTHER_KEY, "iss": OTHER_ISSUER}
-        assert timed(lambda: hurried.call(a_bare_call(server), **other)).status_code == 412
-        assert timed(lambda: hurried.call(a_sufficient_call(server), **other)).status_code == 200
+        for body, status in bodies:
+            call = partial(hurried.call, body, key=OTHER_KEY, iss=OTHER_ISSUER)
+            assert timed(call).status_code == status

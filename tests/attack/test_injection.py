@@ -39,14 +39,25 @@ MARKDOWN = [
     "\\[x\\](https://evil.example)",
     "1. take\n2. twice",
 ]
-UNSEEN = ["\u202eksir hgih", "a\u200bb", "\x1b[31mred\x1b[0m", "a\x00b", "\u2028\u2029", "\ufeff", "a\rb\nc", "\u00ad" * 300]
+UNSEEN = [
+    "\u202eksir hgih",
+    "a\u200bb",
+    "\x1b[31mred\x1b[0m",
+    "a\x00b",
+    "\u2028\u2029",
+    "\ufeff",
+    "a\rb\nc",
+    "\u00ad" * 300,
+]
 # What means something to a renderer of markdown or HTML, wherever it stands: none of it is in our own words and tables.
 _MEANS_SOMETHING = re.compile(
     r"<[A-Za-z!/?]|&(?:#\d+|#x[0-9a-f]+|lt|gt|amp|quot);|\]\(|\]:|!\[|www\.|`|~~|[\x00-\x09\x0b-\x1f\x7f]|"
     r"[\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\u00ad]|^\s*#|https?://|@\w",
     re.IGNORECASE | re.MULTILINE,
 )
-NAMES_OF_TEXTS = frozenset({"text", "display", "unit", "family", "given", "title", "div", "valueString", "comment", "name"})
+NAMES_OF_TEXTS = frozenset(
+    {"text", "display", "unit", "family", "given", "title", "div", "valueString", "comment", "name"}
+)
 
 
 def hostile(value: Any, payload: str, name: str = "") -> Any:
@@ -73,7 +84,9 @@ def a_hostile_prefetch(payload: str) -> dict[str, Any]:
             an_observation("9279-1", 28, "/min", on="2024-05-31T10:00:00Z", method={"text": "x"}),
             an_observation("8310-5", 39.5, "Cel", on="2024-05-31T10:00:00Z", performer=[{"display": "x"}]),
         ),
-        "conditions": a_bundle(a_condition("I10"), a_condition({"text": "x"}), a_condition("E11.9", note=[{"text": "x"}])),
+        "conditions": a_bundle(
+            a_condition("I10"), a_condition({"text": "x"}), a_condition("E11.9", note=[{"text": "x"}])
+        ),
         "medications": a_bundle(a_medication({"text": "x"}), a_medication("83367", dosageInstruction=[{"text": "x"}])),
         "encounters": a_bundle(an_encounter("IMP", location=[{"location": {"display": "x"}}])),
         "social-history": a_bundle(an_observation("72166-2", "x"), an_observation("82810-3", "x")),
@@ -194,7 +207,16 @@ def test_no_text_of_a_call_writes_a_header_a_log_line_or_a_metric(siege: Siege, 
     assert text not in siege.edge.metrics.text().decode()
 
 
-HEADERS = ["X-Request-Id", "Origin", "Host", "User-Agent", "Referer", "X-Forwarded-For", "X-Forwarded-Host", "Forwarded"]
+HEADERS = [
+    "X-Request-Id",
+    "Origin",
+    "Host",
+    "User-Agent",
+    "Referer",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "Forwarded",
+]
 
 
 @pytest.mark.parametrize("name", HEADERS)
@@ -209,8 +231,12 @@ def test_no_header_is_given_back(siege: Siege, name: str, value: str) -> None:
     assert marked.strip() not in answer.text + str(answer.headers) + siege.log.getvalue()[logged:]
 
 
-@pytest.mark.parametrize("path", ["/cds-services/{}", "/cds-services/{}/feedback", "/services/{}", "/{}", "/cds-services/x?{}"])
-@pytest.mark.parametrize("text", ["..%2f..%2fetc%2fpasswd", "%0d%0aX:1", "<script>", "%00", "a" * 4000, "%F0%9F%92%A9", "%ff"])
+@pytest.mark.parametrize(
+    "path", ["/cds-services/{}", "/cds-services/{}/feedback", "/services/{}", "/{}", "/cds-services/x?{}"]
+)
+@pytest.mark.parametrize(
+    "text", ["..%2f..%2fetc%2fpasswd", "%0d%0aX:1", "<script>", "%00", "a" * 4000, "%F0%9F%92%A9", "%ff"]
+)
 def test_no_path_is_given_back(siege: Siege, path: str, text: str) -> None:
     logged = len(siege.log.getvalue())
     for answer in (siege.get(path.format(text)), siege.post(path.format(text), b"{}", signed())):

@@ -69,7 +69,9 @@ def test_entries_without_a_resource_are_skipped() -> None:
     assert len(contents(bundle).matches) == 1
 
 
-@pytest.mark.parametrize("entries", ["none", 7, False, {}, [None], [1, "x", []], [{}], [{"resource": None}, {"resource": []}]])
+@pytest.mark.parametrize(
+    "entries", ["none", 7, False, {}, [None], [1, "x", []], [{}], [{"resource": None}, {"resource": []}]]
+)
 def test_a_bundle_of_which_nothing_can_be_read_is_unreadable_not_empty(entries: object) -> None:
     bundle = {**a_bundle(), "entry": entries}
     assert not contents(bundle).is_readable
