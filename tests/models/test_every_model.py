@@ -30,7 +30,8 @@ DAYS = st.integers(0, 300).map(lambda day: datetime(2024, 1, 1, tzinfo=UTC) + ti
 LISTS: Mapping[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "creatinines": st.dictionaries(DAYS, st.floats(0.2, 20), min_size=2, max_size=8).map(
         lambda series: tuple({"time": at, "value_mg_dl": value} for at, value in series.items())
-    )
+    ),
+    "icd10": st.lists(st.sampled_from(["I252", "I509", "E119", "E1122", "N184", "C189", "C787", "I10"])).map(tuple),
 }
 
 
