@@ -33,6 +33,7 @@ NOBODY = {
     "wells-pe": "a clinician's judgement",
     "padua": "bed rest",
     "hospital-simplified": "a stay that goes on at its end",
+    "lace": "a stay that goes on at its end",
     "hospital": "the service that discharges, and what was done",
     "findrisc": "what people eat, how they move and their families",
 }

@@ -1,0 +1,5 @@
+"""LACE: the index of early death or readmission after discharge."""
+
+from models.lace.model import MODEL
+
+__all__ = ["MODEL"]
