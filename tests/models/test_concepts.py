@@ -94,7 +94,18 @@ def test_a_panel_is_asked_for_and_never_matched() -> None:
     assert not concept("systolic_bp").codes(WITH).matches([panel])
 
 
-@pytest.mark.parametrize("name", ["statins", "antihypertensives", "antiplatelets", "nsaids", "vitamin_k_antagonists"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "statins",
+        "antihypertensives",
+        "antiplatelets",
+        "nsaids",
+        "vitamin_k_antagonists",
+        "hormonal_treatment",
+        "opioids",
+    ],
+)
 def test_every_drug_code_is_an_ingredient_that_orders_resolve_to(name: str) -> None:
     for code in concept(name).exact_codes:
         assert ingredients([Code(RXNORM, code)]) == frozenset({code})

@@ -31,6 +31,13 @@ LISTS: Mapping[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "creatinines": st.dictionaries(DAYS, st.floats(0.2, 20), min_size=2, max_size=8).map(
         lambda series: tuple({"time": at, "value_mg_dl": value} for at, value in series.items())
     ),
+    "opioids": st.lists(
+        st.builds(
+            lambda rxcui, dose: {"rxcui": rxcui, "daily_dose": dose, "unit": "mg/d"},
+            st.sampled_from(["7804", "2670", "6813", "1819"]),
+            st.floats(1, 500),
+        )
+    ).map(lambda rows: ({"rxcui": "7052", "daily_dose": 30, "unit": "mg/d"}, *rows)),
     "icd10": st.lists(st.sampled_from(["I252", "I509", "E119", "E1122", "N184", "C189", "C787", "I10"])).map(tuple),
 }
 

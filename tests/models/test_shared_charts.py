@@ -35,6 +35,7 @@ NOBODY = {
     "hospital-simplified": "a stay that goes on at its end",
     "lace": "a stay that goes on at its end",
     "hospital": "the service that discharges, and what was done",
+    "mme": "a daily dose: dosage instructions are not read here",
     "findrisc": "what people eat, how they move and their families",
 }
 
