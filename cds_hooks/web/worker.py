@@ -49,7 +49,7 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 _LONGEST_HEAD = 65_536  # of which a thread reads at all; tokens have at most 8 KB
 _SWEEP_SECONDS = 0.25
 _LINGER_SECONDS = 2.0
-_REST_SECONDS = 0.05
+_REST_SECONDS = 0.01
 _COMPLAIN_SECONDS = 60.0  # a flood of requests must not become one of log lines
 # Of the socket module, which is for those who open connections.
 _PEEK, _NO_MORE_READING, _NO_MORE_WRITING, _NO_MORE = 2, 0, 1, 2

@@ -17,6 +17,7 @@ import orjson
 from tests.attack.siege import OTHER_ISSUER, OTHER_KEY
 from tests.cds_hooks.web.signing import ISSUER, SigningKey, a_key, a_key_set, a_token, bearer, some_claims
 from tests.fhir_stub import FhirStub
+from tests.privacy.markers import shows_no_patient
 from tools.free_ports import free_ports
 
 GUARD = Path(__file__).parent / "in_every_process"
@@ -102,6 +103,7 @@ def a_running_service(folder: Path, *servers: FhirStub) -> Iterator[Running]:
             process.terminate()
             process.wait(timeout=60)
     assert process.returncode == 0
+    shows_no_patient(log.read_text(encoding="utf-8"), where="the log")
     assert not (folder / "outbound").exists(), "something tried to leave the machine"
 
 

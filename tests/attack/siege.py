@@ -45,6 +45,7 @@ from tests.cds_hooks.web.signing import (
 )
 from tests.fhir_stub import Asked, FhirStub, Says, Script, a_fhir_server
 from tests.outside import OTHER_PUBLIC, PUBLIC, Authority, over_tls, port_of
+from tests.privacy.markers import MARKER, shows_no_patient
 
 FHIR = "https://fhir.example/r4"
 EVIL = "https://evil.example"
@@ -170,9 +171,13 @@ class Siege:
         query = select(func.count()).select_from(metadata.tables[table])
         return int(self.edge.journal.read(lambda connection: connection.execute(query).scalar_one()))
 
+    def metrics(self) -> str:
+        """Give what the service counts."""
+        return self.edge.metrics.text().decode()
+
     def metric(self, name: str) -> float:
         """Give the sum of a metric over its labels."""
-        lines = self.edge.metrics.text().decode().splitlines()
+        lines = self.metrics().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(f"chartside_{name}"))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -198,8 +203,7 @@ class Siege:
 
     def everything_told(self) -> str:
         """Give all that left the service but for requests to FHIR servers: answers, log, metrics, traces."""
-        metrics = self.edge.metrics.text().decode()
-        return "\n".join((*self.said, self.log.getvalue(), self.traces.getvalue(), metrics))
+        return "\n".join((*self.said, self.log.getvalue(), self.traces.getvalue(), self.metrics()))
 
     def kept(self) -> bytes:
         """Give the bytes of the journal."""
@@ -243,7 +247,7 @@ def serve(stub: FhirStub, method: str, path: str, script: Script) -> None:
 
 def holds_a_chart(stub: FhirStub) -> None:
     """Let a stub have one patient, whose kidneys are ill."""
-    stub.on("GET", "Patient/p1", Says(a_patient()))
+    stub.on("GET", "Patient/p1", Says(a_patient(name=[{"family": MARKER}])))
     stub.on("POST", "Observation/_search", Says(some_results()))
     stub.on("POST", "Condition/_search", Says(a_bundle(a_condition("I10"))))
     for other in ("MedicationRequest", "Encounter"):
@@ -277,7 +281,9 @@ def a_siege(folder: Path, *, deadline_ms: int = 4000) -> Iterator[Siege]:
             patch.setattr("cds_hooks.web.wsgi.datetime", SimpleNamespace(now=lambda _: NOW))
             edge = compose(check(settings, catalogue=CATALOGUE))
             try:
-                yield Siege(folder, world, edge, edge.app.test_client(), log, traces, ehr, evil)
+                siege = Siege(folder, world, edge, edge.app.test_client(), log, traces, ehr, evil)
+                yield siege
+                shows_no_patient(log.getvalue(), traces.getvalue(), siege.metrics(), where="the log or the metrics")
             finally:
                 edge.close()
         assert world.escapes == []

@@ -1,5 +1,12 @@
-"""Marker words of a made-up patient appear in no log line, no error body and no page."""
+"""Marker words of a made-up patient appear in no log line, no metric, no error body, no page and no search's address.
 
+Nor do they anywhere else in a whole test run: every edge of a test is searched when it closes (`tests/cds_hooks/web/
+edge.py`), and every log line that a test lets out (`tests/conftest.py`).
+"""
+
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +18,11 @@ from cds_hooks.catalogue import Catalogue
 from tests.builders import a_bundle, a_patient, an_observation
 from tests.cds_hooks.declared import a_service
 from tests.cds_hooks.web.edge import AnEdge, a_call, an_edge, an_override
+from tests.fhir_stub import Says, a_fhir_server
+from tests.privacy.markers import MARKER
+from tests.spec.test_calls_with_access import trusting
 
-MARKER = "Zzmarker"
+ROOT = Path(__file__).parent.parent.parent
 TOKEN = {
     "access_token": f"{MARKER}-token",
     "token_type": "Bearer",
@@ -114,8 +124,10 @@ def test_feedback_leaves_no_marker_in_the_log(edge: AnEdge) -> None:
 
 def test_pages_and_discovery_show_nothing_of_a_call(edge: AnEdge) -> None:
     edge.call(a_marked_call())
-    for path in ("/", "/services/test-service", "/cds-services", "/health/ready"):
-        assert MARKER not in edge.http.get(path).text
+    for path in ("/", "/services/test-service", "/cds-services", "/health/ready", "/health/live", "/metrics"):
+        answer = edge.http.get(path)
+        assert answer.status_code == 200
+        assert MARKER.lower() not in answer.text.lower()
 
 
 def test_the_log_of_a_journal_that_cannot_be_written_has_no_marker(tmp_path: Path) -> None:
@@ -132,3 +144,65 @@ def test_the_journal_keeps_no_token(edge: AnEdge, tmp_path: Path) -> None:
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("journal.db*"))
     assert b"Zzmarker-1" in stored
     assert b"Zzmarker-token" not in stored
+
+
+def test_patients_rest_in_the_journal_alone(edge: AnEdge, tmp_path: Path) -> None:
+    """Of all files that the service has, the database's own hold the patient."""
+    edge.call(a_marked_call())
+    holding = {path.name for path in tmp_path.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()}
+    assert holding
+    assert all(name.startswith("journal.db") for name in holding)
+
+
+def test_searches_name_the_patient_in_their_bodies(tmp_path: Path) -> None:
+    """[FHIR-47] Identifiers stay out of access logs: a search is posted, and its address holds nothing of the patient.
+
+    The read of the Patient names the id in its address, of necessity: FHIR has no other way to read one resource.
+    """
+    patient = f"{MARKER}-1"
+    with a_fhir_server() as server, an_edge(tmp_path, *Catalogue.found().services, settings=trusting(server)) as edge:
+        server.on("GET", f"Patient/{patient}", Says(a_patient(id=patient)))
+        for kind in ("Observation", "Condition", "MedicationRequest", "Encounter"):
+            server.on("POST", f"{kind}/_search", Says(a_bundle()))
+        for service in Catalogue.found().services:
+            body = a_marked_call(hook=service.hooks[0].value, fhirServer=server.base, prefetch={})
+            assert edge.call(body, service=service.id).status_code in {200, 412}
+    assert {asked.raw for asked in server.asked if MARKER in asked.raw} == {f"/r4/Patient/{patient}"}
+    assert any(MARKER in asked.body for asked in server.asked)
+    others = [{**asked.headers, "Authorization": ""} for asked in server.asked]
+    assert MARKER not in str(others)
+
+
+@pytest.mark.parametrize("where", ["log", "metrics", "error"])
+def test_a_word_that_is_planted_is_found(tmp_path: Path, where: str) -> None:
+    def plant(edge: AnEdge) -> None:
+        if where == "log":
+            edge.stream.write(f'{{"event": "{MARKER.upper()}"}}')
+        elif where == "metrics":
+            edge.metrics.refused(f"{MARKER}-service", 400)
+        else:
+            edge.http.application.after_request(lambda answer: answer.set_data(MARKER) or answer)
+            edge.call(b"{")
+
+    with pytest.raises(AssertionError, match="a patient's word is in"), an_edge(tmp_path) as edge:
+        plant(edge)
+
+
+PLANTING = """
+import logging, sys
+def test_a_log_line_of_ours(): print('{"at":"now","event":"MARKER"}', file=sys.stderr)
+def test_a_librarys(): logging.getLogger("x").warning("MARKER")
+def test_what_a_command_shows(): print("MARKER")
+"""
+
+
+def test_a_word_that_any_test_lets_into_a_log_fails_it(tmp_path: Path) -> None:
+    (tmp_path / "test_planted.py").write_text(PLANTING.replace("MARKER", MARKER), encoding="utf-8")
+    plugin = ["-p", "tests.conftest", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *plugin, "test_planted.py"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, check=False)
+    said = ran.stdout.decode()
+    assert "2 failed, 1 passed" in said
+    assert "a patient's word is in captured stderr call" in said
+    assert "a patient's word is in captured log call" in said

@@ -29,6 +29,7 @@ from cds_hooks.web.settings import Authentication, Settings
 from fhir_client.client import Connections
 from tests.builders import a_bundle, a_patient
 from tests.cds_hooks.declared import a_service
+from tests.privacy.markers import MARKER, shows_no_patient
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
@@ -55,18 +56,19 @@ class AnEdge:
     journal: Journal
     stream: StringIO
     timer: Stopwatch
+    metrics: Metrics
 
     def call(self, body: Any = None, *, service: str = "test-service", **more: Any) -> TestResponse:
         """Post a hook call; a body of bytes goes out as it is."""
         raw = body if isinstance(body, bytes) else json.dumps(a_call() if body is None else body)
-        return self.http.post(f"/cds-services/{service}", data=raw, **{"content_type": "application/json", **more})
+        path = f"/cds-services/{service}"
+        return _checked(self.http.post(path, data=raw, **{"content_type": "application/json", **more}))
 
     def feedback(self, *entries: Any, service: str = "test-service", **more: Any) -> TestResponse:
         """Post a feedback message."""
         raw = json.dumps({"feedback": list(entries)})
-        return self.http.post(
-            f"/cds-services/{service}/feedback", data=raw, **{"content_type": "application/json", **more}
-        )
+        path = f"/cds-services/{service}/feedback"
+        return _checked(self.http.post(path, data=raw, **{"content_type": "application/json", **more}))
 
     def a_card(self) -> dict[str, Any]:
         """Call the service and give the card it shows."""
@@ -84,13 +86,23 @@ class AnEdge:
         return int(self.journal.read(lambda connection: connection.execute(query).scalar_one()))
 
 
+def _checked(answer: TestResponse) -> TestResponse:
+    """Give an answer; a refusal repeats nothing of a patient."""
+    if answer.status_code >= 400:
+        shows_no_patient(answer.text, str(answer.headers), where="an error")
+    return answer
+
+
 def a_call(**members: Any) -> dict[str, Any]:
-    """Build a patient-view call with everything prefetched; members set to ... are left out."""
+    """Build a patient-view call with everything prefetched; members set to ... are left out.
+
+    Its patient carries the word that must be seen nowhere but on cards and in the journal.
+    """
     body = {
         "hook": "patient-view",
         "hookInstance": INSTANCE,
         "context": {"userId": "Practitioner/u1", "patientId": "p1"},
-        "prefetch": {"patient": a_patient(), "laboratory": a_bundle()},
+        "prefetch": {"patient": a_patient(name=[{"family": MARKER}]), "laboratory": a_bundle()},
         **members,
     }
     return {name: value for name, value in body.items() if value is not ...}
@@ -139,7 +151,9 @@ def an_edge(
         timer=timer or stopwatch,
     )
     try:
-        yield AnEdge(app.test_client(), journal, stream, stopwatch)
+        yield AnEdge(app.test_client(), journal, stream, stopwatch, metrics)
+        shows_no_patient(stream.getvalue(), where="the log")
+        shows_no_patient(metrics.text().decode(), where="the metrics")
     finally:
         connections.close()
         journal.close()
