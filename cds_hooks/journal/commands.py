@@ -127,11 +127,17 @@ def _show(arguments: argparse.Namespace, url: str) -> int:
     with _opened(url) as journal:
         if journal is None:
             return 0
+        shown = unreadable = 0
         for call in newest_calls(journal, limit=arguments.limit, wanted=wanted):
             print(orjson.dumps(call).decode() if arguments.json else f"{call_text(call)}\n")
+            shown += 1
+            unreadable += "unreadable" in call
         for kind, row in not_answered(journal, wanted.correlation) if wanted.correlation else ():
             print(orjson.dumps({"kind": kind, **row}).decode() if arguments.json else f"{refusal_text(kind, row)}\n")
-    return 0
+            shown += 1
+    if not shown:
+        print("nothing is on record of that", file=sys.stderr)
+    return 1 if unreadable else 0
 
 
 def _verify(arguments: argparse.Namespace, url: str) -> int:
@@ -146,9 +152,13 @@ def _verify(arguments: argparse.Namespace, url: str) -> int:
                 found += 1
                 print(finding)
     print(f"{verification.entries} entries, {verification.erased} of them erased: ", end="")
-    print("nothing is wrong" if not found else f"{found} faults")
+    if found:
+        print("1 fault" if found == 1 else f"{found} faults")
+        print(f"the ledger ends with {verification.head}; go on expecting the last end that was found in order")
+        return 1
+    print("nothing is wrong")
     print(f"the ledger ends with {verification.head}; keep this elsewhere and give it to --expect")
-    return 1 if found else 0
+    return 0
 
 
 def _erase(arguments: argparse.Namespace, url: str) -> int:

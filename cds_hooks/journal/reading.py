@@ -44,11 +44,26 @@ class Wanted:
 
 
 def newest_calls(journal: Journal, *, limit: int, wanted: Wanted | None = None) -> Iterator[dict[str, Any]]:
-    """Give the newest calls that are wanted, newest first, each with its cards and their feedback."""
-    query = (wanted or Wanted()).calls.limit(limit)
-    for row in _rows(journal, query):
-        details = row.pop("details") or {}
-        yield {**row, "cards": _cards_of(journal, row["number"], details)}
+    """Give the newest calls that are wanted, newest first, each with its cards and their feedback.
+
+    Of one that cannot even be read there is its number, and that it is `unreadable`.
+    """
+    numbers = (wanted or Wanted()).calls.with_only_columns(invocations.c.number).limit(limit)
+    for found in _rows(journal, numbers):
+        number = found["number"]
+        try:
+            yield from _call(journal, number)
+        except (ValueError, TypeError):
+            # Whoever changed a row may have left what is no time or no JSON: it must hide none of the others.
+            yield {"number": number, "unreadable": True}
+
+
+def _call(journal: Journal, number: int) -> list[dict[str, Any]]:
+    """Give a call with its cards; nothing if it was erased meanwhile."""
+    calls = _rows(journal, select(invocations).where(invocations.c.number == number))
+    for call in calls:
+        call["cards"] = _cards_of(journal, number, call.pop("details") or {})
+    return calls
 
 
 def not_answered(journal: Journal, correlation: str) -> Iterator[tuple[Kind, Mapping[str, Any]]]:

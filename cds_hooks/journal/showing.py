@@ -1,6 +1,6 @@
 """One call of the journal as people read it: who asked, about whom, what was said and why, what became of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +8,14 @@ from cds_hooks.journal.ledger import Kind
 
 
 def call_text(call: Mapping[str, Any]) -> str:
-    """Write a call with its cards and their feedback."""
-    return _plain("\n".join(_call_lines(call)))
+    """Write a call with its cards and their feedback, or that it cannot be read.
+
+    Whoever alters a row may leave what this service never writes; that must not hide the calls around it.
+    """
+    try:
+        return _plain("\n".join(_call_lines(call)))
+    except (LookupError, TypeError, AttributeError):
+        return f"call {call['number']} cannot be read: chartside journal verify says whether it was altered"
 
 
 def refusal_text(kind: Kind, row: Mapping[str, Any]) -> str:
@@ -49,24 +55,55 @@ def _assessment_lines(assessment: Mapping[str, Any]) -> Iterator[str]:
     match assessment["outcome"]:
         case "assessed":
             yield about
-            yield from (f"    {name} = {value}" for name, value in assessment["results"].items())
+            for name, value in assessment["results"].items():
+                yield from _result_lines(name, value)
             for sex, results in assessment.get("alternatives", {}).items():
-                yield from (f"    {name} = {value} ({sex})" for name, value in results.items())
+                for name, value in results.items():
+                    yield from _result_lines(name, value, f" ({sex})")
         case "not-assessable":
             missing = (f"{name} ({why})" if why else name for name, why in assessment["missing"].items())
             yield f"{about}, for want of {', '.join(missing)}"
         case _:
             yield f"{about}: {assessment['reason']}"
-    yield from (f"    from {name} {_input(used)}" for name, used in assessment.get("inputs", {}).items())
+    for name, used in assessment.get("inputs", {}).items():
+        yield f"    from {name} {_said(used)}"
+        yield from _entry_lines(used["rows"] if isinstance(used, Mapping) and "rows" in used else ())
 
 
-def _input(used: Any) -> str:
-    if not isinstance(used, Mapping):  # as the first version kept it
-        return str(used)
+def _result_lines(name: str, value: Any, of: str = "") -> Iterator[str]:
+    """Write a result; one that has entries of their own as a line an entry."""
+    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        yield f"    {name}{of}:"
+        yield from _entry_lines(value)
+    else:
+        yield f"    {name} = {_said(value)}{of}"
+
+
+def _entry_lines(entries: Sequence[Any]) -> Iterator[str]:
+    yield from (f"      {_said(each)}" for each in entries)
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_said, value)) or "none"
+        case Mapping() if "value" in value:
+            return _reading(value)
+        case Mapping():
+            return ", ".join(f"{name} {_said(each)}" for name, each in value.items()) or "none"
+        case _:
+            return str(value)
+
+
+def _reading(used: Mapping[str, Any]) -> str:
     at = used.get("at")
-    where = [" to ".join(at) if isinstance(at, list) else at, *used.get("sources", ()), used.get("note")]
-    told = ", ".join(part for part in where if part)
-    value = " ".join(str(used[part]) for part in ("value", "unit") if part in used)
+    where = [" to ".join(at) if isinstance(at, list) else at, used.get("source"), *used.get("sources", ())]
+    told = ", ".join(part for part in (*where, used.get("note")) if part)
+    value = " ".join(part for part in (_said(used["value"]), used.get("unit")) if part)
     return f"{value} ({told})" if told else value
 
 
@@ -78,6 +115,9 @@ def _data_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
     dropped = outcome["dropped"]
     if any(dropped.values()):
         yield f"  left out: {dropped['other_patient']} of another patient, {dropped['unreadable']} unreadable"
+    if outcome.get("unresolved_drugs"):
+        yield f"  active drugs without a known ingredient: {outcome['unresolved_drugs']}"
+    yield from (f"  tolerated: {_fault(warning)}" for warning in outcome["warnings"])
 
 
 def _card_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -112,6 +112,80 @@ def test_what_was_held_back_is_shown_with_the_reason(journal: Journal, command: 
     assert f"  card {held.held_back[0].uuid}, held back, info: risk is 0.25" in printed
 
 
+def test_lists_and_parts_and_truths_are_told_in_words(journal: Journal, command: Command) -> None:
+    taken = {"value": 61.5, "at": "2024-05-01", "source": "Observation/7"}
+    results = {"egfr": [taken, {"value": 58}], "acr": [], "a_stage": None, "listed": False, "parts": {"pulse": 2}}
+    codes = Input("icd10", "Diagnoses", "", Reading(2, rows=("I10", "I50")))
+    series = Input("creatinines", "Creatinine", "mg/dL", Reading(1.5, rows=({"time": NOW, "value_mg_dl": 1.5},)))
+    treated = Input("bp_treated", "Treated", "", Reading(value=True, note="by an active order"))
+    record(journal, an_invocation(Assessed(MODEL, {"risk": 0.25, **results}, inputs=(codes, series, treated))))
+    printed = command("show")[1]
+    assert (
+        printed.partition("assessed\n")[2].partition("  patient:")[0]
+        == """\
+    risk = 0.25
+    egfr:
+      61.5 (2024-05-01, Observation/7)
+      58
+    acr = none
+    a_stage = none
+    listed = no
+    parts = pulse 2
+    from icd10 2
+      I10
+      I50
+    from creatinines 1.5 mg/dL
+      time 2024-06-01T12:00:00+00:00, value_mg_dl 1.5
+    from bp_treated yes (by an active order)
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("altered", "status"),
+    [("at = 'yesterday'", 1), ("outcome = '{'", 1), ("outcome = '{}'", 0), ("outcome = '[1]'", 0)],
+)
+def test_a_call_that_was_made_unreadable_hides_no_other(
+    journal: Journal, command: Command, altered: str, status: int
+) -> None:
+    if journal.engine.dialect.name != "sqlite" and status:
+        pytest.skip("PostgreSQL lets nobody write what is no time or no JSON")
+    record(journal)
+    record(journal)
+    tamper(journal, f"UPDATE invocations SET {altered} WHERE number = 2")
+    found, printed = command("show")
+    assert found == status
+    assert printed.startswith(
+        "call 2 cannot be read: chartside journal verify says whether it was altered\n\n2024-06-01"
+    )
+    assert "(call 1)" in printed
+    assert len(command("show", "--json")[1].splitlines()) == 2
+
+
+def test_what_was_left_unread_and_tolerated_is_told(journal: Journal, command: Command) -> None:
+    record(journal)
+    outcome = {
+        "assessments": [],
+        "availability": {},
+        "dropped": {"other_patient": 0, "unreadable": 0},
+        "unresolved_drugs": 3,
+        "warnings": [{"code": "value", "text": "must be a UUID", "expression": "hookInstance", "severity": "warning"}],
+    }
+    tamper(journal, f"UPDATE invocations SET outcome = '{orjson.dumps(outcome).decode()}'")
+    printed = command("show")[1].splitlines()
+    assert "  active drugs without a known ingredient: 3" in printed
+    assert "  tolerated: hookInstance: must be a UUID" in printed
+
+
+def test_that_nothing_is_on_record_is_said(
+    journal: Journal, database: ADatabase, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(journal)
+    monkeypatch.setenv("CHARTSIDE_DATABASE_URL", database.url)
+    assert main(["journal", "show", "--patient", "p9"]) == 0
+    assert capsys.readouterr() == ("", "nothing is on record of that\n")
+
+
 def test_a_call_of_the_first_shape_is_shown_too(journal: Journal, command: Command) -> None:
     record(journal)
     outcome = {
@@ -185,7 +259,8 @@ def test_verify_prints_the_end_that_it_later_expects(journal: Journal, command: 
     tamper(journal, "UPDATE refusals SET status = 200")
     status, printed = command("verify", "--expect", end)
     assert (status, printed.splitlines()[0]) == (1, "refusal 4: altered")
-    assert "8 entries, 0 of them erased: 1 faults" in printed
+    assert "8 entries, 0 of them erased: 1 fault\n" in printed
+    assert "keep this" not in printed
 
 
 @pytest.mark.parametrize("words", ["7", "7:abc", "x"])
