@@ -70,6 +70,8 @@ def _reporting(run: Run, name: str) -> Callable[[argparse.Namespace], int]:
             faults = error.faults
         except NoSuchKey as error:
             faults = (str(error),)
+        except BrokenPipeError:
+            raise  # nobody reads on: no fault of the directory's
         except OSError:
             faults = ("the directory of the signing keys cannot be written",)
         else:

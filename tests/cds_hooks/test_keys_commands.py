@@ -1,12 +1,14 @@
 """`chartside keys`: what it makes, says and refuses."""
 
+import argparse
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from cds_hooks.cli import main
-from cds_hooks.keys_commands import _OVERLAP_HOURS
+from cds_hooks.keys_commands import _OVERLAP_HOURS, register
 from fhir_client.signing_keys import OVERLAP
 
 
@@ -37,6 +39,26 @@ def test_the_first_keys_are_one_a_algorithm_and_sign_at_once(
     assert sorted(str(row["algorithm"]) for row in rows) == ["ES384", "RS384"]
     assert all(row["signs"] and row["published"] for row in rows)
     assert {f"{row['id']}.json" for row in rows} == {path.name for path in directory.iterdir()}
+
+
+class Gone(StringIO):
+    """What a pipe is to a writer when its reader has stopped."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_who_stops_is_no_fault_of_the_directory(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve_keys(capsys)
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    arguments = parser.parse_args(["keys", "show", "--directory", str(directory)])
+    monkeypatch.setattr("sys.stdout", Gone())
+    with pytest.raises(BrokenPipeError):
+        arguments.run(arguments)
+    assert capsys.readouterr().err == ""
 
 
 def test_keys_are_not_made_beside_others(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
