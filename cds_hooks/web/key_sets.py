@@ -13,7 +13,7 @@ from typing import Protocol
 from cds_hooks.web.clients import ANONYMOUS, Client
 from cds_hooks.web.public_keys import LARGEST_KEY_SET, Key, KeysUnavailable, usable_keys
 from fhir_client.addresses import Reach
-from fhir_client.errors import FhirError
+from fhir_client.errors import FhirError, error_of
 from fhir_client.questions import Deadline, Limits
 from fhir_client.transport import Transport
 
@@ -142,10 +142,10 @@ def fetching_by(transport: Transport, timer: Callable[[], float], *, patience: f
                 limits=_LIMITS,
                 deadline=Deadline.after(patience, timer),
             )
-        except FhirError:
-            raise KeysUnavailable("the key set could not be fetched") from None
+        except FhirError as error:
+            raise KeysUnavailable("the key set could not be fetched") from error
         if reply.status != _OK:
-            raise KeysUnavailable("the key set was not given")
+            raise KeysUnavailable("the key set was not given") from error_of(reply.status)
         return reply.body, reply.headers
 
     return fetch

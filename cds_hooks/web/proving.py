@@ -74,7 +74,8 @@ class Prover:
             body, headers = self._key_set()
             keys = usable_keys(body)
         except KeysUnavailable as error:
-            yield Finding(Verdict.FAILED, f"keys: {error}")
+            why = f": {_words(error.__cause__)}" if isinstance(error.__cause__, FhirError) else ""
+            yield Finding(Verdict.FAILED, f"keys: {error}{why}")
             return
         fitting = [key for key in keys.values() if key.algorithms & set(self.client.algorithms)]
         for key in keys.values():
@@ -200,10 +201,8 @@ class Prover:
                 limits=_LIMITS,
                 deadline=Deadline.after(PATIENCE_SECONDS, time.monotonic),
             )
-        except AddressRefused as error:
-            return f"its address is not called: {error.why}"
         except FhirError as error:
-            return str(error).replace("the FHIR server", "the server")
+            return _words(error)
 
     @staticmethod
     def _expected(what: str, reply: Reply | str, status: int) -> Finding:
@@ -212,6 +211,13 @@ class Prover:
         if reply.status != status:
             return Finding(Verdict.FAILED, f"service: {what} is answered {reply.status}, not {status}")
         return Finding(Verdict.OK, f"service: {what} is answered {status}")
+
+
+def _words(error: FhirError) -> str:
+    """Say why there is no answer. What is asked is not always a FHIR server; and the operator may know the address."""
+    if isinstance(error, AddressRefused):
+        return f"its address is not called: {error.why}"
+    return str(error).replace("the FHIR server", "the server")
 
 
 def _member(body: bytes, name: str) -> object:

@@ -27,12 +27,14 @@ class NoKey(Exception):
 
 
 def signer(path: Path, client: Client, *, kid: str | None, now: Callable[[], datetime]) -> Sign:
-    """Give what signs a token for one URL; the key is a PEM file or a JWK, whose own id counts unless one is given.
+    """Give what signs a token for one URL; the key is a PEM file, a JWK or one of a JWK set.
+
+    A JWK's own id counts unless another is given; of several keys in a set the id chooses one.
 
     Raises:
         NoKey: it cannot.
     """
-    key, own_kid = _read(path)
+    key, own_kid = _read(path, kid)
     found_kid = kid or own_kid
     if found_kid is None:
         raise NoKey("the key has no id of its own: give it with --kid")
@@ -54,21 +56,27 @@ def signer(path: Path, client: Client, *, kid: str | None, now: Callable[[], dat
     return sign
 
 
-def _read(path: Path) -> tuple[PrivateKey, str | None]:
+def _read(path: Path, kid: str | None) -> tuple[PrivateKey, str | None]:
     try:
         raw = path.read_bytes()
-        key, kid = _from_jwk(raw) if raw.lstrip().startswith(b"{") else (load_pem_private_key(raw, None), None)
+        is_jwk = raw.lstrip().startswith(b"{")
+        key, own_kid = _from_jwk(raw, kid) if is_jwk else (load_pem_private_key(raw, None), None)
     except OSError:
         raise NoKey("the key file cannot be read") from None
     except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
-        raise NoKey("the file holds no private key as PEM without a password, or as a JWK") from None
+        raise NoKey("the file holds no private key as PEM without a password, or as a JWK or a set of them") from None
     if not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
         raise NoKey("the key is neither RSA nor on an elliptic curve")
-    return key, kid
+    return key, own_kid
 
 
-def _from_jwk(raw: bytes) -> tuple[object, str | None]:
+def _from_jwk(raw: bytes, wanted: str | None) -> tuple[object, str | None]:
     entry = orjson.loads(raw)
+    if isinstance(listed := entry.get("keys"), list):  # as `chartside sandbox serve --keys` keeps its own
+        chosen = [each for each in listed if isinstance(each, dict) and wanted in (None, each.get("kid"))]
+        if len(chosen) != 1:
+            raise NoKey("the key set must hold one key, or one of the id given with --kid")
+        entry = chosen[0]
     kind = RSAAlgorithm if entry.get("kty") == "RSA" else ECAlgorithm
     kid = entry.get("kid")
     return kind.from_jwk(entry), kid if isinstance(kid, str) else None

@@ -11,7 +11,9 @@ from typing import Any
 import jwt
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jwt.algorithms import ECAlgorithm
 
 from cds_hooks.catalogue import Catalogue
 from cds_hooks.cli import main
@@ -221,6 +223,22 @@ def test_the_door_is_tried_with_a_key_of_the_clients_test_system(
     assert not any(private.decode()[30:60] in line for line in lines)
 
 
+def test_a_key_of_a_set_is_chosen_by_its_id(
+    partner: Partner, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = _private_jwk(KEY)
+    keys = [{**own, "kid": "key-1"}, {**own, "kid": "key-2"}]
+    (tmp_path / "one.json").write_text(json.dumps({"keys": keys[:1]}), encoding="utf-8")
+    (tmp_path / "two.json").write_text(json.dumps({"keys": keys}), encoding="utf-8")
+    door = ["client", "test", ISSUER, "--discovery", f"{partner.stub.base}/cds-services"]
+    assert main([*door, "--key", "one.json"]) == 0
+    assert main([*door, "--key", "two.json", "--kid", "key-2"]) == 0
+    capsys.readouterr()
+    for more in ([], ["--kid", "key-3"]):
+        assert main([*door, "--key", "two.json", *more]) == 2
+        assert "must hold one key" in capsys.readouterr().err
+
+
 def test_the_call_that_is_tried_is_about_nobody_and_is_valid() -> None:
     for service in Catalogue.found().services:
         entry = {"prefetch": dict(service.prefetch)}
@@ -244,7 +262,9 @@ def test_a_service_that_lets_anybody_in_fails_the_test(partner: Partner, capsys:
 @pytest.mark.parametrize(
     ("path", "says", "words"),
     [
-        ("keys", Says({}, 500), "failed keys: the key set was not given"),
+        ("keys", Says({}, 500), "failed keys: the key set was not given: the server failed (5xx)"),
+        ("keys", Says({}, 404), "the key set was not given: the server has no such resource (404 or 410)"),
+        ("keys", Says(resets=True), "failed keys: the key set could not be fetched: the server gave no answer"),
         ("keys", Says(b"<html>canary</html>"), "failed keys: the key set is not a JSON object"),
         ("keys", Says(a_key_set(a_key("RS256"))), "failed keys: none for ES384, RS384"),
         ("metadata", Says({}, 503), "/metadata is answered 503"),
@@ -298,3 +318,8 @@ def test_a_test_needs_a_client_that_is_listed_and_a_key_that_fits(
 
 def _pem(key: SigningKey) -> bytes:
     return key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _private_jwk(key: SigningKey) -> dict[str, Any]:
+    assert isinstance(key.private, EllipticCurvePrivateKey)
+    return dict(ECAlgorithm.to_jwk(key.private, as_dict=True))
