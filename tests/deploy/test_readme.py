@@ -21,7 +21,7 @@ def test_every_file_of_the_folder_is_explained_and_nothing_else() -> None:
 
 def test_every_file_that_a_command_uses_exists() -> None:
     blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-    assert set(re.findall(r"deploy/([\w.-]+)", blocks)) <= _delivered()
+    assert set(re.findall(r"deploy/([\w./-]+)", blocks)) <= _delivered()
     assert set(re.findall(r"cp ([\w.]+)", blocks)) <= _delivered()
     assert "requirements/postgres.txt" in blocks
 
