@@ -7,6 +7,7 @@ PATIENT = Search("patient", "Patient")
 CONDITIONS = Search("conditions", "Condition", parameters=(("_count", "200"),))
 MEDICATIONS = Search("medications", "MedicationRequest", parameters=(("status", "active"), ("_count", "200")))
 ENCOUNTERS = Search("encounters", "Encounter", parameters=(("_sort", "-date"), ("_count", "50")))
+SERVICE_ORDERS = Search("service-orders", "ServiceRequest", parameters=(("_sort", "-authored"), ("_count", "100")))
 
 _NEWEST_FIRST = (("_sort", "-date"), ("_count", "200"))
 

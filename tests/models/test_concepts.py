@@ -129,6 +129,7 @@ def test_a_panel_is_asked_for_and_never_matched() -> None:
         "nsaids",
         "vitamin_k_antagonists",
         "hormonal_treatment",
+        "systemic_antibiotics",
         "opioids",
     ],
 )
