@@ -57,7 +57,7 @@ OTHER_ISSUER = "https://other.example/cds"
 OTHER_KEY = a_key(kid="other-1")
 SERVICE = "kidney-risk"
 OPEN = ("/keys.json", "/r4/metadata")
-DEADLINE_SECONDS = 0.8
+DEADLINE_SECONDS = 0.6
 CATALOGUE = Catalogue((*Catalogue.found().services, MINDFUL, CARELESS))
 # As they are before anything is replaced.
 _CONNECT, _LOOK_UP = socket.socket.connect, _socket.getaddrinfo

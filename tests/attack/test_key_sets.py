@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.attack.siege import DEADLINE_SECONDS, EVIL, NAMES, Siege, a_bare_call, serve
+from tests.attack.siege import DEADLINE_SECONDS, EVIL, NAMES, Siege, serve
 from tests.cds_hooks.web.signing import JKU, a_key, a_key_set
 from tests.fhir_stub import Says
 
@@ -41,9 +41,3 @@ def test_a_key_set_that_cannot_be_trusted_trusts_nobody(hurried: Siege, name: st
     asked = hurried.heard_since(heard)
     assert [each.path for each in asked] == [f"/{host}.json"], "within half a minute nobody is asked again"
     assert "Authorization" not in asked[0].headers
-
-
-def test_a_key_set_without_a_fault_trusts_its_client(hurried: Siege) -> None:
-    host = NAMES[-1]
-    serve(hurried.ehr, "GET", f"/{host}.json", Says(KEY_SET, media_type="application/json"))
-    assert hurried.call(a_bare_call(f"https://{host}/r4"), iss=f"https://{host}/cds").status_code == 200
