@@ -15,6 +15,7 @@ from fhir_client.errors import Reason
 from fhir_client.questions import Deadline, Question
 
 NOT_LISTED = "not listed"
+NOT_OPEN = "leads to an address that is not open to this client"
 _NO_FAILURE = frozenset({None, Reason.ABSENT})  # the server looked, and nothing is there
 
 
@@ -84,7 +85,7 @@ class _Watched:
             if answer.reason is not None and answer.reason not in _NO_FAILURE
         ]
         if Reason.ADDRESS in self.call.failures:
-            self.call.refused = (self.host, Reason.ADDRESS.name.lower())
+            self.call.refused = (self.host, NOT_OPEN)
         return answers
 
     def local(self, reference: str) -> str | None:

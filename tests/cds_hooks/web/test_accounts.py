@@ -57,7 +57,8 @@ def test_a_listed_name_that_leads_inside_is_on_record(tmp_path: Path) -> None:
     with an_edge(tmp_path, settings=replace(OFF, clients=(client,))) as edge:
         edge.call(ask_for("https://169.254.169.254/r4"))
         found = rows(edge, blocked)
-    assert [(row["host"], row["issuer"]) for row in found] == [("169.254.169.254", "anonymous")]
+    why = "leads to an address that is not open to this client"
+    assert [(row["host"], row["issuer"], row["why"]) for row in found] == [("169.254.169.254", "anonymous", why)]
 
 
 def test_where_the_time_went_is_on_record_and_counted(tmp_path: Path) -> None:
