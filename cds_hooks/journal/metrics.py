@@ -21,7 +21,7 @@ from models.assessment import Assessed, NotApplicable, NotAssessable
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 MOST_CHILDREN: Final = 2000
-UNKNOWN: Final = "unknown"  # a call that was refused before its service or hook was known
+UNKNOWN: Final = "unknown"  # the hook of a call that was refused, and its service if there is none of that id
 # Around what a clinician's screen waits for: CDS Hooks asks for half a second (HTTP-11), the deadline is usually four.
 CALL_SECONDS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 STAGE_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
@@ -118,9 +118,9 @@ class Metrics:
         if invocation.unresolved_drugs:
             self._drugs(service).inc(invocation.unresolved_drugs)
 
-    def refused(self, service: str | None, status: int, hook: str | None = None) -> None:
-        """A call was refused or failed; the service only if there is one of that id."""
-        self._calls(service or UNKNOWN, hook or UNKNOWN, f"{status // 100}xx").inc()
+    def refused(self, service: str | None, status: int) -> None:
+        """A call was refused or failed; the service only if there is one of that id, the hook is a stranger's word."""
+        self._calls(service or UNKNOWN, UNKNOWN, f"{status // 100}xx").inc()
 
     def not_trusted(self, cause: str) -> None:
         """A caller was refused; the cause in a fixed word of ours."""

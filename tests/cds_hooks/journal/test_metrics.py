@@ -110,10 +110,10 @@ def test_only_searches_that_were_not_answered_completely_are_counted() -> None:
 
 def test_refusals_are_counted_by_class_and_name_only_what_is_ours() -> None:
     found = Metrics()
-    found.refused("test-service", 412, "patient-view")
+    found.refused("test-service", 412)
     found.refused(None, 404)
     counted = samples(found)
-    assert counted['calls_total{hook="patient-view",service="test-service",status="4xx"}'] == 1
+    assert counted['calls_total{hook="unknown",service="test-service",status="4xx"}'] == 1
     assert counted['calls_total{hook="unknown",service="unknown",status="4xx"}'] == 1
 
 
