@@ -43,7 +43,7 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How a server wants to be spoken to, as a CDS client's entry configures it; by default as the specification says.
+    """How a server wants to be spoken to, where that is known of it; by default as the specification says.
 
     `release` is asked for where a base serves several (FHIR-12). `names` maps `Type.parameter` to the server's own name
     for the search parameter (FHIR-15). `batches` True: reads go as one batch; None: only where they would go out one

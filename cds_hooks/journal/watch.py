@@ -5,6 +5,7 @@ of a large journal only a sample: shares do not depend on how many calls they ar
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -62,10 +63,8 @@ class Watch:
         if stop.wait(FIRST_AFTER_SECONDS):
             return
         while True:
-            try:
+            with suppress(NotRecorded):  # who calls now is told; the watch looks again later
                 self.look(stop)
-            except NotRecorded:
-                """Who calls now is told; the watch looks again later."""
             if stop.wait(EVERY_SECONDS):
                 return
 
