@@ -186,6 +186,10 @@ def _check(_arguments: argparse.Namespace) -> int:
             print(
                 f"ready to start: {len(checked.catalogue.services)} services; journal: {where(settings.database_url)}"
             )
+            if not settings.callers:
+                print(
+                    "note: no CDS client is listed: every call is answered 401 (chartside client add)", file=sys.stderr
+                )
     print(*(f"{fault}\n" for fault in faults), sep="", end="")
     return 1 if faults else 0
 

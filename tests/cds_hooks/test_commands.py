@@ -130,6 +130,16 @@ def test_check_names_all_that_is_wrong(capsys: pytest.CaptureFixture[str], monke
     assert [line.partition(":")[0] for line in lines] == ["CHARTSIDE_DEADLINE_MS", "CHARTSIDE_NOW"]
 
 
+def test_check_notes_that_nobody_may_call_yet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["check"]) == 0
+    assert capsys.readouterr().err.startswith("note: no CDS client is listed: every call is answered 401")
+    monkeypatch.setenv("CHARTSIDE_AUTHENTICATION", "off")
+    assert main(["check"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_check_notes_what_looks_like_a_setting_and_is_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
