@@ -88,7 +88,7 @@ def compose(checked: Checked, *, metrics: Metrics | None = None, slots: int = 1,
         raise CannotStart((f"{PREFIX}DATABASE_URL: the journal cannot be written",)) from error
     log = Log(sys.stderr, clock=wall_clock, level=settings.log_level)
     metrics = metrics or Metrics()
-    transport = _transport(settings)
+    transport = _transport(settings, log)
     connections = Connections(transport=transport, limits=replace(USUAL, calls=max(1, threads // 2)), learns=True)
     limits = RateLimits(settings.callers, slots=slots)
     callers = Callers(
@@ -150,9 +150,13 @@ def _authenticates(
     )
 
 
-def _transport(settings: Settings) -> Transport:
+def _transport(settings: Settings, log: Log) -> Transport:
     """Make the one way out, with the authorities it trusts already read: that takes a tenth of a second."""
-    transport = Transport(ca_file=settings.ca_file, https_proxy=settings.https_proxy)
+
+    def refused(_host: str, why: str) -> None:
+        log.warning("address refused", cause=why)
+
+    transport = Transport(ca_file=settings.ca_file, https_proxy=settings.https_proxy, on_refused=refused)
     try:
         transport.prepare()
     except UnfitAuthorities as error:
