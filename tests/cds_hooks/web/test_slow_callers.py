@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cds_hooks.web.test_worker import CALL, HEALTH, a_worker, connected, counted, turn
+from tests.cds_hooks.web.a_worker import CALL, HEALTH, a_worker, connected, counted, turn
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 40])
