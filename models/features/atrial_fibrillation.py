@@ -43,6 +43,7 @@ ANTIPLATELET_OR_NSAID = any_of(
     active_ingredient("nsaid", "NSAID", of="nsaids"),
 )
 VITAMIN_K_ANTAGONIST = active_ingredient("vitamin_k_antagonist", "vitamin K antagonist", of="vitamin_k_antagonists")
+ORAL_ANTICOAGULANT = active_ingredient("oral_anticoagulant", "oral anticoagulant", of="oral_anticoagulants")
 
 
 def _labile_inr(record: PatientRecord, site: Site) -> Answer:

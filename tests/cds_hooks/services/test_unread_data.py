@@ -123,6 +123,7 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
     [entry["resource"] for bundle in PREFETCH.values() if "entry" in bundle for entry in bundle["entry"]],
     [an_observation("2160-0", 2.4, "mg/dL", on=ON), an_observation("2160-0", 2.3, "mg/dL", on="2024-01-01")],
     [an_observation("67775-7", Code(LOINC, "LA9340-6"), on="2024-05-31T22:00:00Z")],
+    [a_condition("I48.0"), a_condition("I10"), a_condition("I63.9")],
     [],
 )
 
