@@ -15,6 +15,7 @@ from cds_hooks.journal.logs import Log
 from cds_hooks.journal.metrics import Metrics
 from cds_hooks.journal.watch import Watch
 from cds_hooks.policy import ReleaseState
+from cds_hooks.web.loads import Loads
 from cds_hooks.web.settings import Settings
 from cds_hooks.web.sharing import Sharing
 from cds_hooks.web.worker import RECEIVE_SECONDS, Worker
@@ -88,6 +89,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
         self._settings = settings
         self._sharing = sharing
         self.metrics: Metrics = edge.metrics
+        self.loads = Loads(sharing.slots)
         shown_host = f"[{host}]" if ":" in host else host
         self._address = f"{shown_host}:{port}"
         self._workers = workers
@@ -114,7 +116,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
             "post_fork": self._take_slot,
             "post_worker_init": lambda _worker: self._begin_work(),
             "worker_exit": lambda _server, _worker: self._end_work(),
-            "child_exit": lambda _server, worker: self._sharing.bury(worker.slot),
+            "child_exit": lambda _server, worker: self._bury(worker),
             "on_exit": lambda _server: self._edge.log.info("stopped", pid=os.getpid()),
         }
         for name, value in settings.items():
@@ -138,6 +140,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # Any, for want of types
         if slot is None:  # cannot be: at most three times the workers run, see Master and Sharing
             raise RuntimeError("there are more workers than slots")
         worker.slot = slot
+
+    def _bury(self, worker: Worker) -> None:
+        self._sharing.bury(worker.slot)
+        self.loads.forget(worker.slot)
 
     def _take_slot(self, _server: Arbiter, worker: Worker) -> None:
         self._sharing.take(worker.slot)

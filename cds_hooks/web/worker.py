@@ -31,6 +31,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker 
 
 from cds_hooks.errors import Overloaded
 from cds_hooks.journal.metrics import Metrics
+from cds_hooks.web.loads import LEAVE_SECONDS
 from cds_hooks.web.operations import STOPPING
 from cds_hooks.web.problems import Problem, body_of, problem_of, problem_of_status
 from cds_hooks.web.routes import WAITED
@@ -119,6 +120,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
 
     def accept(self, listener: Any) -> None:
         """Take a connection; it waits for its first bytes in the main loop, not on a thread."""
+        if self.app.loads.is_more_than_another(self.slot):
+            time.sleep(LEAVE_SECONDS)
         try:
             sock, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -129,6 +132,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
             conn.close()
             return
         self.nr_conns += 1
+        self.app.loads.tell(self.slot, self.nr_conns)
         conn.data_ready = True  # when it gets a thread: gunicorn's own wait is not wanted
         if _peeked(conn):
             self.enqueue_req(conn)
@@ -204,6 +208,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
     def notify(self) -> None:
         """Tell the master that this worker lives; gunicorn does so at every turn of its loop, and once a second."""
         super().notify()
+        self.app.loads.tell(self.slot, self.nr_conns)
         now = time.monotonic()
         if now - self._swept >= _SWEEP_SECONDS:
             self._swept = now

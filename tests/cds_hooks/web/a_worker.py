@@ -15,6 +15,7 @@ from gunicorn.config import Config  # type: ignore[import-untyped]  # gunicorn p
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from cds_hooks.journal.metrics import Metrics
+from cds_hooks.web.loads import Loads
 from cds_hooks.web.operations import STOPPING
 from cds_hooks.web.routes import WAITED
 from cds_hooks.web.worker import Worker
@@ -48,7 +49,7 @@ def a_worker() -> Iterator[tuple[Worker, Words, "list[Future[bool]]"]]:
     """Give a worker with one thread and without a main loop; what it has finished is in the list."""
     words, finished = Words(), list[Future[bool]]()
     with ThreadPoolExecutor(1) as threads:
-        app = SimpleNamespace(wsgi=lambda: waited, metrics=Metrics())
+        app = SimpleNamespace(wsgi=lambda: waited, metrics=Metrics(), loads=Loads(2))
         worker = Worker(0, os.getpid(), [], app, 30, Config(), words)
         worker.tpool, worker._operations, worker.poller = threads, threads, DefaultSelector()
         connections: list[TConn] = []
