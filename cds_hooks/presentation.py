@@ -30,6 +30,8 @@ _PRINTED = {
     "kg/m2": "kg/m²",
     "Cel": "°C",
     "a": "years",
+    "{INR}": "",
+    "10*9/L": "10⁹/L",
 }
 
 JUDGEMENT = "Supports, does not replace, clinical judgement."

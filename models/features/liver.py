@@ -25,3 +25,6 @@ ALT_U_L = _laboratory("alt_u_l", "ALT", of="alt", unit="U/L", plausible=_ENZYME)
 PLATELETS_10E9_L = _laboratory("platelets_10e9_l", "platelets", of="platelets", unit="10*9/L", plausible=_PLATELETS)
 # Cirrhosis does not heal: one that is marked as over still counts.
 CIRRHOSIS = condition("cirrhosis", "cirrhosis", of="cirrhosis", ever=True)
+DIABETES_TYPE_2 = condition("diabetes_type_2", "type 2 diabetes", of="diabetes_type_2")
+STEATOSIS = condition("steatosis", "fatty liver", of="steatosis")
+ALCOHOL_DISORDER = condition("alcohol_disorder", "alcohol-related disorder", of="alcohol_disorder")

@@ -146,7 +146,10 @@ def _observations(story: Story, now: datetime) -> Iterator[Resource]:
     place = 0
     for reading in story.readings:
         place += 1
-        yield _observation(story, place, _measured(reading), reading.of, before(now, reading.ago), reading.status)
+        result = _observation(story, place, _measured(reading), reading.of, before(now, reading.ago), reading.status)
+        if reading.stay is not None:
+            result["encounter"] = {"reference": f"Encounter/{story.id}-encounter-{reading.stay}"}
+        yield result
     for signs in story.vitals:
         for of, content in _signs(signs):
             place += 1

@@ -13,7 +13,10 @@ _FOLDER: Final = "stories"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One result. `unit` replaces the usual UCUM unit; `unit_text` leaves a text that is no code, or nothing at all."""
+    """One result. `unit` replaces the usual UCUM unit; `unit_text` leaves a text that is no code, or nothing at all.
+
+    `stay` is the place, from 1, of the stay in which it was taken; without it the result names no encounter.
+    """
 
     of: str
     ago: str
@@ -24,6 +27,7 @@ class Reading:
     unit_text: str | None = None
     comparator: str | None = None
     absent: str | None = None
+    stay: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,16 @@ SPEAKS = {
         "stroke-prevention",
         "curlew",
     ): "Atrial fibrillation without anticoagulant: CHA2DS2-VA 2, anticoagulant recommended",
+    ("liver-fibrosis", "pike"): "FIB-4 5.36 (high): advanced liver fibrosis likely",
+    ("liver-fibrosis", "marlin"): "Cirrhosis: MELD 3.0 = 28",
 }
-IS_SILENT = [("stroke-prevention", "dove"), ("stroke-prevention", "plover"), ("stroke-prevention", "badger")]
+IS_SILENT = [
+    ("liver-fibrosis", "carp"),
+    ("liver-fibrosis", "sturgeon"),
+    ("stroke-prevention", "dove"),
+    ("stroke-prevention", "plover"),
+    ("stroke-prevention", "badger"),
+]
 
 
 @pytest.mark.parametrize(("service", "story"), SPEAKS)

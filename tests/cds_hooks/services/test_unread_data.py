@@ -124,6 +124,14 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
     [an_observation("2160-0", 2.4, "mg/dL", on=ON), an_observation("2160-0", 2.3, "mg/dL", on="2024-01-01")],
     [an_observation("67775-7", Code(LOINC, "LA9340-6"), on="2024-05-31T22:00:00Z")],
     [a_condition("I48.0"), a_condition("I10"), a_condition("I63.9")],
+    [
+        a_condition("K74.60"),
+        an_observation("1975-2", 3.0, "mg/dL", on=ON),
+        an_observation("6301-6", 1.8, "{INR}", on=ON),
+        an_observation("2160-0", 1.6, "mg/dL", on=ON),
+        an_observation("2951-2", 130, "mmol/L", on=ON),
+        an_observation("1751-7", 2.8, "g/dL", on=ON),
+    ],
     [],
 )
 
