@@ -70,7 +70,7 @@ def _encounter(story: Story, identity: str, stay: Stay, now: datetime) -> Resour
         # A visit that begins and ends on one day takes as long as visits do.
         visit = _VISIT if stay.ended == stay.began else timedelta(0)
         period["end"] = _instant(before(now, stay.ended) + visit)
-    return {
+    encounter: Resource = {
         "resourceType": "Encounter",
         "id": identity,
         "status": stay.status,
@@ -80,6 +80,9 @@ def _encounter(story: Story, identity: str, stay: Stay, now: datetime) -> Resour
         "serviceProvider": {"reference": "Organization/sandbox-hospital"},
         "period": period,
     }
+    if stay.reason is not None:
+        encounter["reasonCode"] = [_concept(_SYSTEMS["icd-10-cm"], stay.reason)]
+    return encounter
 
 
 def _condition(story: Story, place: int, problem: Problem, now: datetime) -> Resource:

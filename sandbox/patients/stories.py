@@ -69,12 +69,13 @@ class Medication:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """One encounter; without `ended` it goes on."""
+    """One encounter; without `ended` it goes on. `reason` is a diagnosis in ICD-10-CM."""
 
     began: str
     kind: str = "AMB"
     ended: str | None = None
     status: str = "finished"
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

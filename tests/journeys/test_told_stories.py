@@ -15,8 +15,14 @@ SPEAKS = {
     ): "Atrial fibrillation without anticoagulant: CHA2DS2-VA 2, anticoagulant recommended",
     ("liver-fibrosis", "pike"): "FIB-4 5.36 (high): advanced liver fibrosis likely",
     ("liver-fibrosis", "marlin"): "Cirrhosis: MELD 3.0 = 28",
+    (
+        "pneumonia-severity",
+        "raccoon",
+    ): "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% in its first study",
 }
 IS_SILENT = [
+    ("pneumonia-severity", "robin"),
+    ("pneumonia-severity", "badger"),
     ("liver-fibrosis", "carp"),
     ("liver-fibrosis", "sturgeon"),
     ("stroke-prevention", "dove"),

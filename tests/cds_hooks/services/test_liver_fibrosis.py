@@ -10,8 +10,8 @@ from tests.builders import a_condition, a_medication, a_patient, a_record, an_en
 from tests.cds_hooks.services.showing import cards_of
 
 DIABETES, FATTY_LIVER, ALCOHOL, CIRRHOSIS = "E11.9", "K76.0", "F10.20", "K74.60"
-LIVER_TESTS = {"1920-8": (88, "U/L"), "1742-6": (52, "U/L"), "777-3": (132, "10*3/uL")}
-MELD_TESTS = {
+LIVER_TESTS: dict[str, tuple[float, str]] = {"1920-8": (88, "U/L"), "1742-6": (52, "U/L"), "777-3": (132, "10*3/uL")}
+MELD_TESTS: dict[str, tuple[float, str]] = {
     "1975-2": (3.0, "mg/dL"),
     "6301-6": (1.8, "{INR}"),
     "2160-0": (1.6, "mg/dL"),

@@ -125,6 +125,13 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
     [an_observation("67775-7", Code(LOINC, "LA9340-6"), on="2024-05-31T22:00:00Z")],
     [a_condition("I48.0"), a_condition("I10"), a_condition("I63.9")],
     [
+        a_condition("J18.9"),
+        an_observation("67775-7", Code(LOINC, "LA6560-2"), on="2024-05-31T22:00:00Z"),
+        an_observation("9279-1", 32, "/min", on="2024-05-31T22:00:00Z"),
+        a_blood_pressure(118, 70, on="2024-05-31T22:00:00Z"),
+        an_observation("3094-0", 30, "mg/dL", on="2024-05-31T22:00:00Z"),
+    ],
+    [
         a_condition("K74.60"),
         an_observation("1975-2", 3.0, "mg/dL", on=ON),
         an_observation("6301-6", 1.8, "{INR}", on=ON),
