@@ -229,9 +229,11 @@ def test_another_worker_watches_when_the_one_that_did_is_killed(tmp_path: Path) 
     with a_server(tmp_path, workers=2) as running:
         eventually(lambda: len(running.workers()) == 2)
         before = running.workers()
+        time.sleep(0.5)  # a worker answers as soon as it watches, and its line may be on the way
         for worker in before:
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: len(running.workers() - before) == 2)
+        time.sleep(0.5)
         running.stop()
     began = [event["pid"] for event in running.events if event["event"] == "watch" and "found" not in event]
     assert len(began) == 2
