@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from fhir_client.codes import ACT_PRIORITY, ADMIT_SOURCE, ICD_10_CM, LOINC, RXNORM, SNOMED_CT, Code, CodeSet
@@ -545,8 +547,8 @@ def test_an_encounter_is_read_whole_and_found_by_reference() -> None:
 @pytest.mark.parametrize("version", ["hospitalization", "admission"])  # R4, R5
 def test_an_encounter_tells_how_urgent_it_was_and_where_the_patient_came_from(version: str) -> None:
     urgent = {"coding": [{"system": "http://hl7.org/fhir/v3/ActPriority", "code": "EM"}]}
-    source = {"admitSource": {"coding": [{"system": ADMIT_SOURCE, "code": "emd"}]}}
-    (encounter,) = a_record(an_encounter("IMP", priority=urgent, **{version: source})).encounters
+    source: dict[str, Any] = {version: {"admitSource": {"coding": [{"system": ADMIT_SOURCE, "code": "emd"}]}}}
+    (encounter,) = a_record(an_encounter("IMP", priority=urgent, **source)).encounters
 
     assert encounter.priority == (Code(ACT_PRIORITY, "EM"),)
     assert encounter.admitted_from == (Code(ADMIT_SOURCE, "emd"),)
