@@ -83,12 +83,15 @@ def test_a_listed_name_that_leads_inside_is_sent_nothing(siege: Siege, address: 
     """[FHIR-73, FHIR-80] A name is no reason to call an inner address; that it was tried is on record."""
     host = NAMES[INSIDE.index(address)]
     siege.world.names[host] = [[PUBLIC, address]]
+    assert siege.call(a_sufficient_call(None)).status_code == 200  # the caller's keys are at hand after this
     dialed, blocked = len(siege.world.dialed), siege.metric("blocked_addresses_total")
     assert siege.call(a_bare_call(f"https://{host}/r4")).status_code == 412
     assert siege.call(a_sufficient_call(f"https://{host}/r4")).status_code == 200
     assert siege.world.dialed[dialed:] == []
     assert siege.metric("blocked_addresses_total") == blocked + 2
-    assert [event["event"] for event in siege.events()[-3:]] == ["refused", "blocked", "invoked"]
+    events = [event["event"] for event in siege.events()]
+    assert "address refused" in events
+    assert [event for event in events if event != "address refused"][-3:] == ["refused", "blocked", "invoked"]
     assert siege.count("blocked") > 0
 
 
