@@ -153,26 +153,31 @@ class Authenticator:
 
         Raises:
             NotTrusted: it proves none; the cause has been told to `refused`.
-            NotEntitled: it does, for a tenant that is not the client's.
             NotRecorded: nobody can tell whether the token has been used before.
         """
         try:
             return self._trusted(authorization, audiences)
         except _Faulty as fault:
             self._refused(fault.cause, fault.issuer)
-            kind = NotEntitled if fault.cause is Cause.TENANT else NotTrusted
-        raise kind  # outside of the handler: no trace of the token hangs on it
+        raise NotTrusted  # outside of the handler: no trace of the token hangs on it
 
-    def check_entitled(self, trusted: Trusted, service_id: str) -> None:
-        """Let a client have the services of its list.
+    def check_entitled(self, trusted: Trusted, service_id: str | None) -> None:
+        """Let a client have the services of its list, for the tenants of its list; None: discovery, for the latter.
+
+        SEC-19: where tenants are listed, a token must name one of them; one that names none could be anybody's.
 
         Raises:
-            NotEntitled: this one is not among them.
+            NotEntitled: the tenant or the service is not among them.
         """
-        services = trusted.client.services
-        if services is not None and service_id not in services:
-            self._refused(Cause.SERVICE, trusted.client.issuer)
-            raise NotEntitled
+        client = trusted.client
+        if client.tenants is not None and trusted.tenant not in client.tenants:
+            cause = Cause.TENANT
+        elif service_id is not None and not client.may_use(service_id):
+            cause = Cause.SERVICE
+        else:
+            return
+        self._refused(cause, client.issuer)
+        raise NotEntitled
 
     def _trusted(self, authorization: str | None, audiences: Audiences) -> Trusted:
         token = _token(authorization)
@@ -183,7 +188,6 @@ class Authenticator:
             now = self._now()
             claims = _claims(token.claims, client, audiences, now)
             self._check_signature(token, client, algorithm, kid)
-            _check_tenant(claims.tenant, client)
             self._check_first(claims, client, now)
         except _Faulty as fault:
             fault.issuer = client.issuer
@@ -297,9 +301,3 @@ def _name(value: object, cause: Cause) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID or not value.isprintable():
         raise _Faulty(cause)
     return value
-
-
-def _check_tenant(tenant: str | None, client: Client) -> None:
-    """SEC-19: where tenants are listed, a token must name one of them; one that names none could be anybody's."""
-    if client.tenants is not None and tenant not in client.tenants:
-        raise _Faulty(Cause.TENANT)

@@ -26,8 +26,8 @@ class Authenticates(Protocol):
     def authenticate(self, authorization: str | None, audiences: Audiences) -> Trusted:
         """Give the client that the token proves."""
 
-    def check_entitled(self, trusted: Trusted, service_id: str) -> None:
-        """Let a client have the services of its list."""
+    def check_entitled(self, trusted: Trusted, service_id: str | None) -> None:
+        """Let a client have the services of its list, for the tenants of its list; None: discovery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,13 @@ class Anybody:
         del authorization, audiences
         return Trusted(self.client)
 
-    def check_entitled(self, trusted: Trusted, service_id: str) -> None:
-        """Let the anonymous client have the services of its entry.
+    def check_entitled(self, trusted: Trusted, service_id: str | None) -> None:
+        """Let the anonymous client have the services of its entry; it has no tenants.
 
         Raises:
             NotEntitled: this one is not among them.
         """
-        services = trusted.client.services
-        if services is not None and service_id not in services:
+        if service_id is not None and not trusted.client.may_use(service_id):
             raise NotEntitled
 
 
@@ -65,13 +64,13 @@ class Callers:
     def of_discovery(self) -> None:
         """Check a token that was sent; where discovery is protected there must be one (DISC-16)."""
         if not self.is_discovery_open or _AUTHORIZATION in request.headers:
-            self._let_in(discovery_audiences(self.base_url))
+            self.authenticates.check_entitled(self._let_in(discovery_audiences(self.base_url)), None)
 
     def of_call(self, service_id: str) -> Trusted:
         """Give who calls a service.
 
         Raises:
-            NotTrusted, NotEntitled, TooMany, NotRecorded: the caller is not let in.
+            NotTrusted, TooMany, NotRecorded: the caller is not let in.
         """
         return self._let_in(call_audiences(self.base_url, service_id))
 
@@ -79,15 +78,15 @@ class Callers:
         """Give who sends feedback to a service; its token may name one of two addresses (FB-15).
 
         Raises:
-            NotTrusted, NotEntitled, TooMany, NotRecorded: the caller is not let in.
+            NotTrusted, TooMany, NotRecorded: the caller is not let in.
         """
         return self._let_in(feedback_audiences(self.base_url, service_id))
 
     def check_entitled(self, trusted: Trusted, service_id: str) -> None:
-        """Let a client have the services of its list.
+        """Let a client have the services of its list, for the tenants of its list.
 
         Raises:
-            NotEntitled: this one is not among them.
+            NotEntitled: the tenant or the service is not among them.
         """
         self.authenticates.check_entitled(trusted, service_id)
 

@@ -45,6 +45,10 @@ class Client:
     test_hosts: frozenset[str] = frozenset()
     rate_limit: int | None = None
 
+    def may_use(self, service_id: str) -> bool:
+        """Tell whether a service is on this client's list."""
+        return self.services is None or service_id in self.services
+
 
 def read_clients(path: Path, *, name: str, faults: list[str]) -> tuple[Client, ...]:
     """Read the file; what is wrong with it is added to `faults`."""

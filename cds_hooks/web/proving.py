@@ -171,12 +171,8 @@ class Prover:
                 yield self._expected(f"discovery {what}", reply, _OK), services
 
     def _may_try(self, entry: Mapping[str, Any]) -> bool:
-        services = self.client.services
-        return (
-            entry.get("hook") == "patient-view"
-            and isinstance(entry.get("id"), str)
-            and (services is None or entry["id"] in services)
-        )
+        name = entry.get("id")
+        return entry.get("hook") == "patient-view" and isinstance(name, str) and self.client.may_use(name)
 
     def _ask(
         self,

@@ -72,7 +72,8 @@ class HookRoutes:
         try:
             trusted = self.callers.of_call(service_id)
             watch.lap("authenticate")
-            service = self._service(service_id, trusted)
+            service = self.catalogue.get(service_id, self.policy)
+            self.callers.check_entitled(trusted, service.id)
             invocation = self._invoke(service, trusted, deadline, watch)
             body = invocation.response.to_json(trusted.client.profile)
             watch.lap("write")
@@ -91,18 +92,14 @@ class HookRoutes:
         trusted, service = None, None
         try:
             trusted = self.callers.of_feedback(service_id)
-            service = self._service(service_id, trusted)
+            service = self.catalogue.get(service_id, self.policy)
+            self.callers.check_entitled(trusted, service.id)
             entries = Feedback.from_json(read_body(), strict=trusted.client.strict)
             self.accounts.feedback(entries, trusted, service)
         except Exception as error:
             self.accounts.refused(error, trusted, service)
             raise
         return Response(_RECEIVED, content_type=JSON)
-
-    def _service(self, service_id: str, trusted: Trusted) -> Service:
-        service = self.catalogue.get(service_id, self.policy)
-        self.callers.check_entitled(trusted, service.id)
-        return service
 
     def _invoke(self, service: Service, trusted: Trusted, deadline: Deadline, watch: Stopwatch) -> Invocation:
         if not deadline.remaining:

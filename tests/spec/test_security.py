@@ -149,6 +149,7 @@ def test_who_is_known_and_not_entitled_is_forbidden(tmp_path: Path, client: Clie
         assert edge.count("cards") == 0
         feedback = edge.feedback(an_override(CORRELATION), headers=signed(**claims))
         assert feedback.status_code == 403
+        assert edge.count("refusals") == 2, "who asked for what is not theirs is on record"
 
 
 @pytest.mark.parametrize(

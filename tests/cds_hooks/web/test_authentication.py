@@ -250,16 +250,19 @@ def test_a_tenant_that_is_not_listed_is_forbidden(tenant: Any) -> None:
     if tenant == "":
         assert cause_of(door, good(tenant=tenant)) is Cause.MALFORMED
         return
-    with pytest.raises(NotEntitled):
-        door.enter(good(tenant=tenant))
-    assert door.told == [(Cause.TENANT, ISSUER)]
-    assert door.memory.known == set()
+    trusted = door.enter(good(tenant=tenant))
+    for asked in (SERVICE, None):
+        with pytest.raises(NotEntitled):
+            door.authenticator.check_entitled(trusted, asked)
+    assert door.told == [(Cause.TENANT, ISSUER)] * 2
 
 
 def test_a_listed_tenant_is_let_in_and_any_where_none_is_listed() -> None:
     """[SEC-19] `tenant`: opaque organisation id; default any."""
     client = replace(CLIENT, tenants=frozenset({"north"}))
-    assert Door(clients=(client,)).enter(good(tenant="north")).tenant == "north"
+    north = Door(clients=(client,)).enter(good(tenant="north"))
+    Door(clients=(client,)).authenticator.check_entitled(north, None)
+    assert north.tenant == "north"
     assert Door().enter(good(tenant="elsewhere")).tenant == "elsewhere"
     assert Door().enter(good()).tenant is None
 
