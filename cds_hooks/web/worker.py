@@ -94,7 +94,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         self._swept = 0.0
         self._turned_away = 0
         self._complained = 0.0
-        self._metrics: Metrics | None = getattr(self.app, "metrics", None)
+        self._metrics: Metrics = self.app.metrics
 
     def init_process(self) -> None:
         """Begin; gunicorn's own threads are for calls, two more for health and metrics."""
@@ -300,14 +300,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         if self._turned_away and now - self._complained >= _COMPLAIN_SECONDS:
             self.log.warning("Turned requests away unread")
             self._turned_away, self._complained = 0, now
-        if self._metrics is not None:
-            in_flight = len(self._under_way) + len(self._apart)
-            self._metrics.busy(in_flight=in_flight, waiting=max(0, len(self._in_hand) - in_flight))
+        in_flight = len(self._under_way) + len(self._apart)
+        self._metrics.busy(in_flight=in_flight, waiting=max(0, len(self._in_hand) - in_flight))
 
     def _count_turned_away(self, cause: str) -> None:
         self._turned_away += 1
-        if self._metrics is not None:
-            self._metrics.turned_away(cause)
+        self._metrics.turned_away(cause)
 
 
 def _peeked(conn: Any, most: int = _HEAD_BYTES) -> bytes:
