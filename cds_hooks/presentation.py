@@ -129,6 +129,11 @@ def read_inputs(inputs: Iterable[Input]) -> tuple[tuple[Input, Reading], ...]:
     return tuple((item, item.reading) for item in inputs if isinstance(item.reading, Reading))
 
 
+def is_worth_completing(inputs: Iterable[Input], missing: Sequence[Input]) -> bool:
+    """Tell whether more inputs are known than missing: a chart with next to nothing in it is no reason for a card."""
+    return len(read_inputs(inputs)) > len(missing)
+
+
 def footer(model: ModelReference, derived_in: str, *, performance: str = "", threshold: str = "") -> str:
     """Close a detail: model, version, whom it was made from, how well it did, the threshold and who set it."""
     lines = [f"Model {model.id} {model.version}. {derived_in}", f"{performance}." if performance else "", threshold]

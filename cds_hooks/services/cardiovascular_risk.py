@@ -40,7 +40,9 @@ def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]
             return [_both_sexes(assessed, moment)] if any(map(_is_raised, assessed.alternatives.values())) else []
         case Assessed() as assessed if _is_raised(assessed.results):
             return [_risk(assessed, moment)]
-        case NotAssessable() as unknown if _is_worth_completing(unknown) and not is_in_acute_care(moment.record):
+        case NotAssessable() as unknown if say.is_worth_completing(
+            unknown.inputs, unknown.missing
+        ) and not is_in_acute_care(moment.record):
             return [_not_computed(unknown, moment)]
     return []
 
@@ -50,11 +52,6 @@ def _is_raised(results: Mapping[str, float]) -> bool:
     return (ascvd is not None and ascvd_category(ascvd) in ("intermediate", "high")) or (
         cvd is not None and reaches_blood_pressure_threshold(cvd)
     )
-
-
-def _is_worth_completing(unknown: NotAssessable) -> bool:
-    """Tell whether more inputs are known than missing: a chart with next to nothing in it is no reason for a card."""
-    return len(say.read_inputs(unknown.inputs)) > len(unknown.missing)
 
 
 def _indicator(results: Mapping[str, float]) -> Indicator:

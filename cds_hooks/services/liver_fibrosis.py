@@ -19,9 +19,10 @@ FIBROSIS_IN = (
     "To rule advanced fibrosis out in primary care, in people with type 2 diabetes, obesity, fatty liver or an "
     "alcohol-related disorder; not in acute illness. First made in hepatitis C with HIV (Sterling RK, Hepatology 2006)."
 )
+_OLDER, _ADULT = AT_RISK.parameters["bands"]  # by age, from the highest on
 CUT_OFFS = (
-    "McPherson S, Am J Gastroenterol 2017;112:740: below 1.3, from 65 years below 2.0, advanced fibrosis is unlikely; "
-    "above 2.67 it is likely."
+    f"McPherson S, Am J Gastroenterol 2017;112:740: below {_ADULT['low_below']}, from {_OLDER['from_age']} years below "
+    f"{_OLDER['low_below']}, advanced fibrosis is unlikely; above {_ADULT['high_above']} it is likely."
 )
 CIRRHOSIS_IN = (
     "Made in candidates of the US waiting list for a liver, for death within 90 days without one (Kim WR, "
@@ -65,7 +66,7 @@ def _severity_cards(severity: Assessment, moment: Moment) -> Sequence[Card]:
 def _is_worth_completing(unknown: NotAssessable, *, scope: str) -> bool:
     """Tell whether the patient is known to be in scope, and more inputs are known than missing."""
     is_in_scope = all(item.name != scope for item in unknown.missing)
-    return is_in_scope and len(say.read_inputs(unknown.inputs)) > len(unknown.missing)
+    return is_in_scope and say.is_worth_completing(unknown.inputs, unknown.missing)
 
 
 def _not_ruled_out(assessed: Assessed, moment: Moment) -> Card:
@@ -79,7 +80,7 @@ def _not_ruled_out(assessed: Assessed, moment: Moment) -> Card:
     )
     suggestions = [say.order(moment, "liver_elastography", why="FIB-4 does not rule advanced fibrosis out")]
     if band == "high":
-        suggestions.append(say.order(moment, "hepatology_referral", why="FIB-4 above 2.67"))
+        suggestions.append(say.order(moment, "hepatology_referral", why=f"FIB-4 above {_ADULT['high_above']}"))
     return say.card(
         moment,
         f"FIB-4 {index:.2f} ({band}): {words}",

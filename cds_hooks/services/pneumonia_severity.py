@@ -17,11 +17,14 @@ DERIVED_IN = (
     "Made in 1,068 adults with community-acquired pneumonia in the United Kingdom, New Zealand and the Netherlands "
     "(Lim WS, Thorax 2003;58:377)."
 )
-THRESHOLDS = "Lim 2003: 0 or 1 point low, 2 moderate, 3 or more severe."
 NOT_ALL = "Low points do not exclude other reasons for hospital: oxygen, other illness, nobody to help at home."
-HIGHEST: Final = 5
 SEVERITY: Final[Mapping[str, int]] = MODEL.parameters["severity"]
-MORTALITY: Final[Sequence[float]] = MODEL.parameters["mortality_30d"]
+MORTALITY: Final[Sequence[float]] = MODEL.parameters["mortality_30d"]  # by points, from none to all
+HIGHEST: Final = len(MORTALITY) - 1
+THRESHOLDS = (
+    f"Lim 2003: under {SEVERITY['moderate_from']} points low, {SEVERITY['moderate_from']} moderate, "
+    f"{SEVERITY['severe_from']} or more severe."
+)
 
 
 def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]:
@@ -38,7 +41,7 @@ def _is_worth_completing(unknown: NotAssessable) -> bool:
     """Tell whether the pneumonia is known, and more inputs are known than missing."""
     missing = _missing(unknown)
     is_in_scope = all(item.name != WITHOUT_PNEUMONIA.name for item in missing)
-    return is_in_scope and len(say.read_inputs(unknown.inputs)) > len(missing)
+    return is_in_scope and say.is_worth_completing(unknown.inputs, missing)
 
 
 def _missing(unknown: NotAssessable) -> list[Input]:
@@ -55,14 +58,15 @@ def _severity(assessed: Assessed, moment: Moment) -> Card:
     mortality = say.percent(MORTALITY[points])
     body = say.detail(
         f"**CURB-65 {points} of {HIGHEST} ({band}).** Points for: {', '.join(counting)}.",
-        f"Of those with as many points in the first study {mortality} died within 30 days.",
+        f"Mortality within 30 days at as many points: {mortality}, in the series that two sources cite to Lim 2003; "
+        "another that is cited to the same paper differs by a few percent.",
         say.inputs_table(_used(assessed.inputs), timed=True),
         say.notes_list(assessed.notes),
         say.footer(assessed.model, DERIVED_IN, threshold=THRESHOLDS),
     )
     return say.card(
         moment,
-        f"Pneumonia: CURB-65 = {points} ({band}), 30-day mortality {mortality} in its first study",
+        f"Pneumonia: CURB-65 = {points} ({band}), 30-day mortality {mortality} (Lim 2003)",
         indicator=Indicator.WARNING if is_severe else Indicator.INFO,
         source=SOURCE,
         body=body,

@@ -22,7 +22,7 @@ from models.risk_model import RiskModel
 
 @dataclass(frozen=True, slots=True)
 class StrokeScore:
-    """One of the two scores that a site chooses between, and what its guideline advises from how many points."""
+    """One of the two scores that a site chooses between, and the guideline that says from how many points."""
 
     name: str
     model: RiskModel
@@ -30,19 +30,24 @@ class StrokeScore:
     threshold: str
 
 
+_VA: Final[Mapping[str, int]] = CHA2DS2_VA.parameters["anticoagulation"]
+_VASC: Final[Mapping[str, Mapping[str, int]]] = CHA2DS2_VASC.parameters["anticoagulation"]
+
 SCORES: Final = {
     "cha2ds2-va": StrokeScore(
         "CHA2DS2-VA",
         CHA2DS2_VA,
         Source("CHA2DS2-VA, 2024 ESC guideline", f"https://doi.org/{CHA2DS2_VA.parameters.doi}"),
-        "2024 ESC guideline: an anticoagulant is recommended from 2 points and should be considered at 1.",
+        f"2024 ESC guideline: an anticoagulant is recommended from {_VA['recommended_from']} points and should be "
+        f"considered at {_VA['considered_from']}.",
     ),
     "cha2ds2-vasc": StrokeScore(
         "CHA2DS2-VASc",
         CHA2DS2_VASC,
         Source("CHA2DS2-VASc, Lip 2010", f"https://doi.org/{CHA2DS2_VASC.parameters.doi}"),
-        "2023 ACC/AHA/ACCP/HRS guideline: an anticoagulant is recommended from 2 points in men and 3 in women; 1 and 2 "
-        "are intermediate.",
+        "2023 ACC/AHA/ACCP/HRS guideline: an anticoagulant is recommended from "
+        f"{_VASC['male']['recommended_from']} points in men and {_VASC['female']['recommended_from']} in women; "
+        f"{_VASC['male']['considered_from']} and {_VASC['female']['considered_from']} are intermediate.",
     ),
 }
 DERIVED_IN = (
@@ -97,14 +102,11 @@ def _untreated_cards(score: StrokeScore, stroke: Assessment, bleeding: Assessmen
     match stroke:
         case Assessed() as assessed if advice := _advice(score, assessed):
             return [_untreated(score, assessed, advice, bleeding, moment)]
-        case NotAssessable() as unknown if _is_worth_completing(unknown) and not is_in_acute_care(moment.record):
+        case NotAssessable() as unknown if say.is_worth_completing(
+            unknown.inputs, unknown.missing
+        ) and not is_in_acute_care(moment.record):
             return [_not_computed(score, unknown, moment)]
     return []
-
-
-def _is_worth_completing(unknown: NotAssessable) -> bool:
-    """Tell whether more inputs are known than missing: else the problem list says too little for a card about it."""
-    return len(say.read_inputs(unknown.inputs)) > len(unknown.missing)
 
 
 def _untreated(score: StrokeScore, stroke: Assessed, advice: str, bleeding: Assessment, moment: Moment) -> Card:

@@ -18,7 +18,7 @@ SPEAKS = {
     (
         "pneumonia-severity",
         "raccoon",
-    ): "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% in its first study",
+    ): "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% (Lim 2003)",
 }
 IS_SILENT = [
     ("pneumonia-severity", "robin"),

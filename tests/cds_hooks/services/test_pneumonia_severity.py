@@ -42,14 +42,14 @@ def summaries(record: PatientRecord) -> list[str]:
 
 def test_a_severe_pneumonia_is_a_warning_with_its_parts_and_their_times() -> None:
     card = the_card(ill())
-    assert card.summary == "Pneumonia: CURB-65 = 3 (severe), 30-day mortality 17.0% in its first study"
+    assert card.summary == "Pneumonia: CURB-65 = 3 (severe), 30-day mortality 17.0% (Lim 2003)"
     assert card.indicator is Indicator.WARNING
     for part in (
         "Points for: confusion, urea, respiratory rate.",
         "| New confusion | yes (from the level of consciousness) | 2024-05-31 22:00 |",
         "| Urea nitrogen (BUN) | 30 mg/dL | 2024-05-31 22:00 |",
         "| Respiratory rate | 32 /min | 2024-05-31 22:00 |",
-        "Lim 2003: 0 or 1 point low, 2 moderate, 3 or more severe.",
+        "Lim 2003: under 2 points low, 2 moderate, 3 or more severe.",
         "Model curb-65 1.0.0.",
         "does not replace, clinical judgement",
     ):
@@ -63,12 +63,12 @@ def test_a_severe_pneumonia_is_a_warning_with_its_parts_and_their_times() -> Non
 )
 def test_every_item_adds_to_it(changed: dict[str, Any], points: int, mortality: str) -> None:
     (summary,) = summaries(ill(**changed))
-    assert summary == f"Pneumonia: CURB-65 = {points} (severe), 30-day mortality {mortality} in its first study"
+    assert summary == f"Pneumonia: CURB-65 = {points} (severe), 30-day mortality {mortality} (Lim 2003)"
 
 
 def test_two_points_are_moderate_and_information() -> None:
     card = the_card(ill(mind=ALERT))
-    assert card.summary == "Pneumonia: CURB-65 = 2 (moderate), 30-day mortality 13.0% in its first study"
+    assert card.summary == "Pneumonia: CURB-65 = 2 (moderate), 30-day mortality 13.0% (Lim 2003)"
     assert card.indicator is Indicator.INFO
 
 
