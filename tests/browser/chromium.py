@@ -65,29 +65,35 @@ class Chromium:
         os.close(self._answers)
 
     def open(self, url: str) -> None:
-        """Go to the address."""
+        """Go to the address, and give the page once its whole document is read."""
         self._call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
         """Give the value of a JavaScript expression on the page."""
-        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        answer = self._evaluated(expression)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, *, seconds: float = 20) -> Any:
-        """Give the expression's value as soon as it is true."""
+        """Give the expression's value as soon as it is true; an element not there yet is not true yet."""
         end = time.monotonic() + seconds
+        answer: dict[str, Any] = {}
         while time.monotonic() < end:
-            if value := self.evaluate(expression):
+            answer = self._evaluated(expression)
+            if "exceptionDetails" not in answer and (value := answer["result"].get("value")):
                 return value
             time.sleep(0.05)
-        message = f"never true on the page: {expression}"
+        message = f"never true on the page: {expression}; last: {answer}"
         raise AssertionError(message)
 
     def screenshot(self, path: Path) -> None:
         """Keep what the page looks like."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def _evaluated(self, expression: str) -> dict[str, Any]:
+        return self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._last_id += 1
