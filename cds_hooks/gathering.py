@@ -120,6 +120,7 @@ def gather(
             availability=availability,
             reasons=reasons,
             drafts=request.context.drafts,
+            selected=request.context.selected,
             full_urls=FullUrls.of_all([answer.full_urls for answer in answers.values()]),
         ),
         availability=availability,

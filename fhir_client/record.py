@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from fhir_client import versions
 from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_entry, read_medication
-from fhir_client.elements import Resource, codings, local_reference, mapping
+from fhir_client.elements import Resource, codings, local_reference, mapping, source, text_of
 from fhir_client.errors import Reason
 from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed
@@ -68,6 +68,7 @@ class PatientRecord:
         "_read",
         "_reasons",
         "_rows",
+        "_selected",
         "as_of",
         "drafts",
         "encounter_id",
@@ -83,11 +84,13 @@ class PatientRecord:
         availability: Mapping[str, Availability] | None,
         reasons: Mapping[str, Reason],
         drafts: tuple[Mapping[str, Any], ...],
+        selected: tuple[Mapping[str, Any], ...] | None,
     ) -> None:
         self.patient_id: Final = rows.patient_id
         self.as_of: Final = as_of
         self.encounter_id: Final = encounter_id
         self.drafts: Final = drafts
+        self._selected: Final = selected
         self._availability = availability
         self._reasons = reasons
         self._pointers = Pointers(rows)
@@ -107,12 +110,14 @@ class PatientRecord:
         availability: Mapping[str, Availability] | None = None,
         reasons: Mapping[str, Reason] = _NO_REASONS,
         drafts: tuple[Mapping[str, Any], ...] = (),
+        selected: tuple[Mapping[str, Any], ...] | None = None,
         full_urls: Mapping[str, str] = _NONE,
     ) -> "PatientRecord":
         """Index the resources; those of another patient are dropped and counted.
 
         `availability` is keyed by search key, and so are the `reasons` why an answer is not complete; None (a bundle
-        file) means every search is complete. `full_urls` maps a Bundle's full URLs to `Type/id`, for those that do not
+        file) means every search is complete. `drafts` are orders that nobody has placed yet, `selected` those of them
+        that are asked about, None for all. `full_urls` maps a Bundle's full URLs to `Type/id`, for those that do not
         end in the id (`bundles.Contents.full_urls`).
         """
         rows = Rows(patient_id, full_urls)
@@ -124,6 +129,7 @@ class PatientRecord:
             availability=availability,
             reasons=reasons,
             drafts=drafts,
+            selected=selected,
         )
 
     def __repr__(self) -> str:
@@ -273,6 +279,20 @@ class PatientRecord:
         drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in DRUG_ORDERS)
         found = (read_medication(draft, self._horizon, self._resolve_draft) for draft in drafts)
         return tuple(medication for medication in found if medication is not None)
+
+    @property
+    def drafted_orders(self) -> tuple[Order, ...]:
+        """Give the orders for tests and services among the drafts, in their order; none of them is a recorded fact."""
+        drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in SERVICE_ORDERS)
+        found = (read_order(draft, self._horizon) for draft in drafts)
+        return tuple(order for order in found if order is not None)
+
+    def is_asked_about(self, draft: Medication | Order) -> bool:
+        """Tell whether advice is to be about this draft: the others are what it is to be seen beside (OSEL-1)."""
+        if self._selected is None:
+            return True
+        kinds = ((each, text_of(each.get("resourceType")) or "") for each in self._selected)
+        return draft.source.reference in {source(each, kind).reference for each, kind in kinds}
 
     def encounter(self, reference: str | None) -> Encounter | None:
         """Find an encounter by reference (`Encounter/1`), None if it is not in the record."""

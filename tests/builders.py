@@ -174,6 +174,7 @@ def a_record(
     availability: Mapping[str, Availability] | None = None,
     reasons: Mapping[str, Reason] | None = None,
     drafts: tuple[Resource, ...] = (),
+    selected: tuple[Resource, ...] | None = None,
 ) -> PatientRecord:
     """Build a record of these resources; without a Patient among them, of a woman of 63."""
     if not any(resource.get("resourceType") == "Patient" for resource in resources):
@@ -186,6 +187,7 @@ def a_record(
         availability=availability,
         reasons=reasons or {},
         drafts=drafts,
+        selected=selected,
     )
 
 

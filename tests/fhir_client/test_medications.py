@@ -164,3 +164,20 @@ def test_a_draft_without_a_drug_does_not_resolve() -> None:
     del draft["medicationCodeableConcept"]
 
     assert [(drug.codings, drug.ingredients) for drug in a_record(drafts=(draft,)).drafted_medications] == [((), None)]
+
+
+def test_the_drafts_that_were_selected_are_asked_about_and_the_others_are_not() -> None:
+    """[OSEL-1] Advise on `selections` only; use the other drafts as background."""
+    drafts = (a_medication(ATORVASTATIN, id="d1", status="draft"), a_medication(LISINOPRIL, id="d2", status="draft"))
+    record = a_record(drafts=drafts, selected=drafts[1:])
+
+    assert [record.is_asked_about(drug) for drug in record.drafted_medications] == [False, True]
+    assert all(map(a_record(drafts=drafts).is_asked_about, record.drafted_medications))
+
+
+def test_a_drafted_test_is_an_order_and_no_recorded_one() -> None:
+    draft = {"resourceType": "ServiceRequest", "id": "d1", "status": "draft", "code": {"coding": [{"code": "2160-0"}]}}
+    record = a_record(drafts=(draft, a_medication(ATORVASTATIN, id="d2", status="draft")))
+
+    assert record.orders == ()
+    assert [order.source.reference for order in record.drafted_orders] == ["ServiceRequest/d1"]
