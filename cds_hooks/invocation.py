@@ -12,11 +12,12 @@ from cds_hooks.policy import Policy, ReleaseState, without_unverified
 from cds_hooks.protocol.admissible import check_admissible
 from cds_hooks.protocol.cards import Card, Response
 from cds_hooks.protocol.requests import HookRequest
+from cds_hooks.quiet import Overridden, Quieted, nothing_overridden, quieted, without_overridden
 from cds_hooks.service import Moment, Service
 from cds_hooks.stopwatch import untimed
 from fhir_client.errors import Reason
 from fhir_client.record import Availability, Dropped
-from models.assessment import Assessment
+from models.assessment import Assessment, HeldBack
 
 _NOTHING_ASKED: Mapping[str, Any] = MappingProxyType({})
 
@@ -26,9 +27,10 @@ class Invocation:
     """The facts of one call: what was asked, known, concluded and shown, and why not more.
 
     `withheld` says in fixed words why cards were not shown (`shadow`, `paused`, `not in the pilot`, `patient user`);
-    `held_back` are the cards that were made and not shown for that reason. `availability`, `origins` and `reasons` say
-    of each prefetch key how far it was answered, where from, and why not further; `unresolved_drugs` counts the active
-    orders whose drug has no ingredient that we know.
+    `held_back` are the cards that were made and not shown, for that reason or because the quiet rules keep them back;
+    `quieted` are the findings that those rules kept back, each with its reason. `availability`, `origins` and `reasons`
+    say of each prefetch key how far it was answered, where from, and why not further; `unresolved_drugs` counts the
+    active orders whose drug has no ingredient that we know.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Invocation:
     assessments: tuple[Assessment, ...] = ()
     held_back: tuple[Card, ...] = ()
     withheld: str | None = None
+    quieted: tuple[HeldBack, ...] = ()
     availability: Mapping[str, Availability] = field(default_factory=lambda: _NOTHING_ASKED)
     origins: Mapping[str, Origin] = field(default_factory=lambda: _NOTHING_ASKED)
     reasons: Mapping[str, Reason] = field(default_factory=lambda: _NOTHING_ASKED)
@@ -54,9 +57,12 @@ def invoke(
     connect: Connect,
     now: Callable[[], datetime],
     policy: Policy,
+    overridden: Overridden = nothing_overridden,
     lap: Callable[[str], None] = untimed,
 ) -> Invocation:
     """Answer one hook call; `lap` is told when data were gathered, models assessed, and cards made.
+
+    `overridden` gives the findings that the user has answered for this patient in this encounter.
 
     Raises:
         MalformedRequest: the prefetched Patient is another patient.
@@ -74,7 +80,7 @@ def invoke(
     lap("gather")
     assessments = tuple(assessor.assess(gathered.record, policy.site) for assessor in service.assessors)
     lap("assess")
-    cards = _cards(service, request, gathered, assessments, policy)
+    quiet = _cards(service, request, gathered, assessments, policy, overridden)
     lap("present")
     withheld = _why_withheld(service, request, state, policy)
     return Invocation(
@@ -83,10 +89,11 @@ def invoke(
         request=request,
         as_of=as_of,
         state=state,
-        response=Response() if withheld else Response(cards=cards),
+        response=Response() if withheld else Response(cards=quiet.shown),
         assessments=assessments,
-        held_back=cards if withheld else (),
+        held_back=(*quiet.shown, *quiet.kept) if withheld else quiet.kept,
         withheld=withheld,
+        quieted=quiet.held_back,
         availability=gathered.availability,
         origins=gathered.origins,
         reasons=gathered.reasons,
@@ -96,10 +103,17 @@ def invoke(
 
 
 def _cards(
-    service: Service, request: HookRequest, gathered: Gathered, assessments: Sequence[Assessment], policy: Policy
-) -> tuple[Card, ...]:
+    service: Service,
+    request: HookRequest,
+    gathered: Gathered,
+    assessments: Sequence[Assessment],
+    policy: Policy,
+    overridden: Overridden,
+) -> Quieted:
     sees_unverified = policy.is_in_pilot(service, request.context.user)
-    shown = assessments if sees_unverified else tuple(map(without_unverified, assessments))
+    may_show = assessments if sees_unverified else tuple(map(without_unverified, assessments))
+    remembered = overridden if policy.remember_overrides else nothing_overridden
+    shown = without_overridden(may_show, remembered)
     moment = Moment(
         request=request,
         record=gathered.record,
@@ -111,7 +125,7 @@ def _cards(
     hosts = policy.link_hosts(service)
     for card in cards:
         check_admissible(card, request, hosts=hosts)
-    return cards
+    return quieted(cards, shown, remembered)
 
 
 def _why_withheld(service: Service, request: HookRequest, state: ReleaseState, policy: Policy) -> str | None:

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import urlsplit
 
 from cds_hooks.protocol.cards import Card, Link
 from cds_hooks.protocol.hooks import UserId
 from cds_hooks.service import Service
-from models.assessment import Assessed, Assessment, ModelReference
+from models.assessment import Assessed, Assessment, Findings, HeldBack, ModelReference
 from models.risk_model import Output
 from models.site import Site
 
+NOT_VERIFIED: Final = "not verified"
 _NO_CEILINGS: Mapping[str, "ReleaseState"] = MappingProxyType({})
 _NO_PILOTS: Mapping[str, frozenset[str]] = MappingProxyType({})
 
@@ -120,7 +122,9 @@ class Policy:
 
 
 def without_unverified(assessment: Assessment) -> Assessment:
-    """Leave out the results that rest on values not VERIFIED: they may not be live."""
+    """Leave out the results, and hold back the findings, that rest on values not VERIFIED: they may not be live."""
+    if isinstance(assessment, Findings):
+        return _only_verified(assessment)
     if not isinstance(assessment, Assessed) or not any(assessment.unverified.values()):
         return assessment
     kept = {name: value for name, value in assessment.results.items() if not assessment.unverified.get(name)}
@@ -129,6 +133,20 @@ def without_unverified(assessment: Assessment) -> Assessment:
         for sex, results in assessment.alternatives.items()
     }
     return replace(assessment, results=kept, alternatives=alternatives, unverified={})
+
+
+def _only_verified(findings: Findings) -> Findings:
+    if not any(finding.unverified for finding in findings.found) and not any(u.unverified for u in findings.unchecked):
+        return findings
+    return replace(
+        findings,
+        found=tuple(each for each in findings.found if not each.unverified),
+        unchecked=tuple(each for each in findings.unchecked if not each.unverified),
+        held_back=(
+            *findings.held_back,
+            *(HeldBack(finding.key, finding.tier, NOT_VERIFIED) for finding in findings.found if finding.unverified),
+        ),
+    )
 
 
 def _release_of(reference: ModelReference, outputs: Sequence[Output]) -> ModelRelease:

@@ -23,6 +23,8 @@ OVERRIDE_REASONS = (
     Coding("data-wrong", _REASONS, "The data shown are wrong"),
 )
 
+REASONS_THAT_HOLD = frozenset((reason.system, reason.code) for reason in OVERRIDE_REASONS[:4])
+
 # UCUM is for machines; these are the same units as people write them.
 _PRINTED = {
     "mm[Hg]": "mmHg",
@@ -169,8 +171,12 @@ def card(
     body: str,
     suggestions: Sequence[Suggestion] = (),
     unverified: bool = False,
+    findings: Sequence[str] = (),
 ) -> Card:
-    """Build a card with what all of ours have: override reasons and a link to the documentation of its models."""
+    """Build a card with what all of ours have: override reasons and a link to the documentation of its models.
+
+    `findings` name what an override of the card is remembered by; without any it is shown again.
+    """
     behavior = SelectionBehavior.ANY if len(suggestions) > 1 else SelectionBehavior.AT_MOST_ONE
     return Card(
         f"PILOT: {summary}" if unverified else summary,
@@ -181,4 +187,5 @@ def card(
         selection_behavior=behavior if suggestions else None,
         links=(moment.page,),
         override_reasons=OVERRIDE_REASONS,
+        findings=tuple(findings),
     )

@@ -151,4 +151,81 @@ class NotAssessable:
     notes: tuple[str, ...] = ()
 
 
-Assessment = Assessed | NotApplicable | NotAssessable
+class Tier(StrEnum):
+    """How much a finding matters: it must be answered, it is seen, it is there for whoever looks."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """Give the place in the order, most urgent first."""
+        return list(Tier).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule says of one order. `orders` are the resources it is about, the draft that was asked about first.
+
+    `key` is the same for the same rule and drugs, whatever the orders are called: an override is remembered by it.
+    `message` and `action` are the rule's words with the values filled in. `remedies` are the rule's suggestions by name
+    (`delete`, `order:creatinine`). A finding that `is_lasting` (critical, or a contraindication) is shown again after
+    an override.
+    """
+
+    rule: ModelReference
+    key: str
+    tier: Tier
+    message: str
+    action: str
+    orders: tuple[str, ...]
+    citation: str
+    doi: str = ""
+    inputs: tuple[Input, ...] = ()
+    remedies: tuple[str, ...] = ()
+    is_lasting: bool = False
+    unverified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """A check that could not be made: of which order, what for, and what was missing."""
+
+    rule: ModelReference
+    order: str
+    subject: str
+    missing: tuple[Input, ...]
+    remedies: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A finding that was not shown, and why, in fixed words."""
+
+    key: str
+    tier: Tier
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What rules found in the orders that were asked about, most urgent first; without any, nothing was found.
+
+    `unresolved` counts the drugs, asked about or taken, whose ingredients are not known: no check saw them. `checked`
+    counts the rules whose drugs were there.
+    """
+
+    model: ModelReference
+    found: tuple[Finding, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+    unresolved: int = 0
+    checked: int = 0
+    held_back: tuple[HeldBack, ...] = ()
+
+
+ModelAssessment = Assessed | NotApplicable | NotAssessable
+"""What a risk model says of a record."""
+
+Assessment = ModelAssessment | Findings

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from models.assessment import Assessed, Assessment, NotApplicable
+from models.assessment import Assessed, ModelAssessment, NotApplicable
 from models.features.feature import Feature, Kind, Problem
 from models.features.plain import plain_quantity, plain_quantity_schema
 from models.risk_model import RiskModel
@@ -123,7 +123,7 @@ def _alternatives(model: RiskModel) -> dict[str, Any]:
     }
 
 
-def _outcome(assessment: Assessment) -> dict[str, Any]:
+def _outcome(assessment: ModelAssessment) -> dict[str, Any]:
     if isinstance(assessment, Assessed):
         return {"outcome": "assessed", "results": dict(assessment.results)}
     if isinstance(assessment, NotApplicable):

@@ -9,12 +9,12 @@ from fhir_client.record import PatientRecord
 from fhir_client.search import Search, merge
 from models.assessment import (
     Assessed,
-    Assessment,
     Contributions,
     Driver,
     Gap,
     Input,
     Missing,
+    ModelAssessment,
     ModelReference,
     NotApplicable,
     NotAssessable,
@@ -121,19 +121,19 @@ class RiskModel:
         )
         return frozenset(key for feature in needed for key in feature.required_keys).union(*either)
 
-    def assess(self, record: PatientRecord, site: Site) -> Assessment:
+    def assess(self, record: PatientRecord, site: Site) -> ModelAssessment:
         """Assess one record: a batch of one."""
         return self.assess_many([record], site)[0]
 
-    def assess_many(self, records: Iterable[PatientRecord], site: Site) -> Sequence[Assessment]:
+    def assess_many(self, records: Iterable[PatientRecord], site: Site) -> Sequence[ModelAssessment]:
         """Assess each record by itself: order and company do not matter."""
         return [self._from_chart(record, site) for record in records]
 
-    def calculate(self, values: Values) -> Assessment:
+    def calculate(self, values: Values) -> ModelAssessment:
         """Assess plain values, by feature name in the features' units; what is absent is not known."""
         return self._answer({f.name: _given(values, f) for f in self.features})
 
-    def _from_chart(self, record: PatientRecord, site: Site) -> Assessment:
+    def _from_chart(self, record: PatientRecord, site: Site) -> ModelAssessment:
         unknown: list[Input] = []
         said: list[str] = []
         outside = self._out_of_scope(record, site, unknown, said)
@@ -179,9 +179,9 @@ class RiskModel:
         readings: Mapping[str, Answer],
         unknown: tuple[Input, ...],
         said: tuple[str, ...],
-    ) -> Assessment:
+    ) -> ModelAssessment:
         """Assess for each sex and show both, where the chart names neither (models.md 0.3.6)."""
-        answers: dict[str, Assessment] = {}
+        answers: dict[str, ModelAssessment] = {}
         for sex in _SEXES:
             assumed = {**readings, "sex": Reading(sex, note="assumed")}
             answers[sex] = self._answer(derived(self.features, record, site, assumed), unknown, said)
@@ -202,7 +202,7 @@ class RiskModel:
 
     def _answer(
         self, readings: Mapping[str, Answer], unknown: tuple[Input, ...] = (), said: tuple[str, ...] = ()
-    ) -> Assessment:
+    ) -> ModelAssessment:
         values = {name: answer.used for name, answer in readings.items() if isinstance(answer, Reading)}
         for domain in self.domain:
             value = values.get(domain.feature.name)

@@ -13,6 +13,7 @@ from cds_hooks.journal.audit import Caller, Journal
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.ledger import Book, Kind, digest_of
 from cds_hooks.journal.tables import cards, feedback, invocations, unclaimed_feedback
+from cds_hooks.presentation import REASONS_THAT_HOLD
 from cds_hooks.protocol.feedback import CardFeedback
 
 UNKNOWN_CARD = "unknown card"
@@ -139,6 +140,23 @@ def overrides_of(journal: Journal, *, patient: str, user: str, caller: Caller) -
         .order_by(feedback.c.outcome_at.desc(), feedback.c.id.desc())
     )
     return tuple(Override(**row._mapping) for row in _rows(journal, query))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def answered_findings(
+    journal: Journal, *, patient: str, user: str, encounter: str | None, caller: Caller
+) -> frozenset[str]:
+    """Give the findings whose newest override by this user in this encounter has a reason that still holds.
+
+    Without an encounter none is the same encounter (design/contract.md, section 4, Quiet).
+    """
+    if encounter is None:
+        return frozenset()
+    newest: dict[str, bool] = {}
+    for each in overrides_of(journal, patient=patient, user=user, caller=caller):
+        if each.encounter == encounter and each.topic:
+            for finding in each.topic.split():
+                newest.setdefault(finding, (each.reason_system, each.reason_code) in REASONS_THAT_HOLD)
+    return frozenset(finding for finding, holds in newest.items() if holds)
 
 
 def _rows(journal: Journal, query: Select[Any]) -> Sequence[Row[Any]]:

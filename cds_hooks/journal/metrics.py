@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from cds_hooks.invocation import Invocation
 from cds_hooks.presentation import OVERRIDE_REASONS
 from fhir_client.record import Availability
-from models.assessment import Assessed, NotApplicable, NotAssessable
+from models.assessment import Assessed, Assessment, Findings, NotApplicable, NotAssessable
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 MOST_CHILDREN: Final = 2000
@@ -77,6 +77,9 @@ class Metrics:
         self._stage_seconds = self._histogram("stage_seconds", "Time of a stage", STAGE_SECONDS, "stage")
         self._cards = self._counter("cards", "Cards shown", "service", "indicator")
         self._fired = self._counter("calls_with_cards", "Answered calls that showed a card", "service")
+        self._held_back = self._counter(
+            "held_back", "Findings held back by the quiet rules: overridden, mitigated, or too many", "service", "cause"
+        )
         self._withheld = self._counter("withheld", "Answered calls whose cards were withheld", "service", "cause")
         self._assessments = self._counter("assessments", "Assessments by outcome", "model", "outcome")
         self._missing = self._counter("missing_inputs", "Required inputs that were missing", "model", "feature")
@@ -110,6 +113,8 @@ class Metrics:
                 self._cards(service, card.indicator.value).inc()
         if invocation.withheld is not None:
             self._withheld(service, invocation.withheld).inc()
+        for held_back in invocation.quieted:
+            self._held_back(service, held_back.why).inc()
         for assessment in invocation.assessments:
             self._assessed(assessment)
         for availability in invocation.availability.values():
@@ -187,7 +192,16 @@ class Metrics:
         MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
         return registry
 
-    def _assessed(self, assessment: Assessed | NotApplicable | NotAssessable) -> None:
+    def held_back(self, service: str) -> Mapping[str, int]:
+        """Tell how many findings of a service were held back since the start, by why, in all workers."""
+        return {
+            sample.labels["cause"]: int(sample.value)
+            for family in self._readable().collect()
+            for sample in family.samples
+            if sample.name == "chartside_held_back_total" and sample.labels["service"] == service and sample.value
+        }
+
+    def _assessed(self, assessment: Assessment) -> None:
         model = assessment.model.id
         match assessment:
             case Assessed():
@@ -198,6 +212,11 @@ class Metrics:
                 self._assessments(model, "not-assessable").inc()
                 for item in assessment.missing:
                     self._missing(model, item.name).inc()
+            case Findings():
+                self._assessments(model, "checked").inc()
+                for unchecked in assessment.unchecked:
+                    for item in unchecked.missing:
+                        self._missing(model, item.name).inc()
 
     def _counter(self, name: str, words: str, *labels: str) -> _Family:
         return _Family(Counter(f"chartside_{name}", words, labels, registry=self._registry), len(labels))

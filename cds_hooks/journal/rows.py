@@ -1,6 +1,6 @@
 """What the record of a call holds: who asked, what was known, what was said of it, what was shown, how long it took."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 from cds_hooks.invocation import Invocation
 from cds_hooks.protocol.cards import Card
 from fhir_client.times import Interval
-from models.assessment import Assessed, Assessment, Input, NotApplicable, NotAssessable, Reading
+from models.assessment import Assessed, Assessment, Findings, HeldBack, Input, NotApplicable, NotAssessable, Reading
 
 LONGEST_TOKEN_ID: Final = 100
 
@@ -65,17 +65,24 @@ def card_rows(number: int, invocation: Invocation) -> list[dict[str, Any]]:
 
 
 def _card_row(number: int, place: int, card: Card, *, is_shown: bool) -> dict[str, Any]:
-    topic = card.source.topic
     return {
         "uuid": card.uuid,
         "invocation": number,
         "place": place,
         "indicator": card.indicator.value,
         "summary": card.summary,
-        "topic": None if topic is None else f"{topic.system}|{topic.code}",
+        "topic": _topic(card),
         "shown": is_shown,
         "suggestions": {suggestion.uuid: suggestion.label for suggestion in card.suggestions},
     }
+
+
+def _topic(card: Card) -> str | None:
+    """Say what the card is about: its findings, by which an override is remembered, or else its source's topic."""
+    if card.findings:
+        return " ".join(card.findings)
+    topic = card.source.topic
+    return None if topic is None else f"{topic.system}|{topic.code}"
 
 
 def _outcome(invocation: Invocation) -> dict[str, Any]:
@@ -87,6 +94,7 @@ def _outcome(invocation: Invocation) -> dict[str, Any]:
         "reasons": {key: value.value for key, value in invocation.reasons.items()},
         "dropped": {"other_patient": dropped.other_patient, "unreadable": dropped.unreadable},
         "unresolved_drugs": invocation.unresolved_drugs,
+        "held_back": _held_back(invocation.quieted),
         "warnings": [asdict(warning) for warning in invocation.request.warnings],
     }
 
@@ -105,6 +113,36 @@ def _assessment(assessment: Assessment) -> dict[str, Any]:
             return {**about, "outcome": "not-assessable", "missing": missing, "inputs": _inputs(assessment.inputs)}
         case NotApplicable():
             return {**about, "outcome": "not-applicable", "reason": assessment.reason}
+        case Findings():
+            return {**about, "outcome": "checked", **_findings(assessment)}
+
+
+def _findings(findings: Findings) -> dict[str, Any]:
+    """Say what rules found and in which version, what they could not check, and what was held back and why."""
+    return {
+        "checked": findings.checked,
+        "unresolved": findings.unresolved,
+        "found": [
+            {
+                "rule": each.rule.id,
+                "version": each.rule.version,
+                "key": each.key,
+                "tier": each.tier.value,
+                "orders": each.orders,
+                "inputs": _inputs(each.inputs),
+            }
+            for each in findings.found
+        ],
+        "unchecked": [
+            {"rule": each.rule.id, "order": each.order, "missing": {item.name: _gap(item) for item in each.missing}}
+            for each in findings.unchecked
+        ],
+        "held_back": _held_back(findings.held_back),
+    }
+
+
+def _held_back(those: Iterable[HeldBack]) -> list[dict[str, str]]:
+    return [{"key": each.key, "tier": each.tier.value, "why": each.why} for each in those]
 
 
 def _inputs(inputs: Sequence[Input]) -> dict[str, Any]:

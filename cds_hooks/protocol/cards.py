@@ -215,7 +215,10 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One message to the user. The summary carries it alone: clients may hide the detail until asked."""
+    """One message to the user. The summary carries it alone: clients may hide the detail until asked.
+
+    `findings` name what the card is about, without spaces: an override of the card is remembered by them. Never sent.
+    """
 
     summary: str = field(repr=False)
     _: KW_ONLY
@@ -228,6 +231,7 @@ class Card:
     override_reasons: tuple[Coding, ...] = ()
     uuid: str = field(default_factory=fresh_uuid)
     extension: Mapping[str, Any] | None = field(default=None, repr=False)
+    findings: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         checks.check_summary(self.summary)

@@ -7,17 +7,18 @@ from datetime import datetime
 from cds_hooks.errors import NotRecorded, TooMany
 from cds_hooks.invocation import Invocation
 from cds_hooks.journal.audit import Caller, Journal
-from cds_hooks.journal.feedback import record_feedback
+from cds_hooks.journal.feedback import answered_findings, record_feedback
 from cds_hooks.journal.logs import Log, uuid_or_none
 from cds_hooks.journal.metrics import Metrics
 from cds_hooks.protocol.feedback import CardFeedback
+from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Service
 from cds_hooks.stopwatch import Stopwatch
 from cds_hooks.web.access import Access
 from cds_hooks.web.authentication import Trusted
 from cds_hooks.web.correlation import correlation
 from cds_hooks.web.problems import problem_of
-from models.assessment import Assessed, Assessment, NotApplicable, NotAssessable
+from models.assessment import Assessed, Assessment, Findings, NotApplicable, NotAssessable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,23 @@ class Accounts:
             cards=len(invocation.response.cards),
             outcomes={assessment.model.id: _outcome(assessment) for assessment in invocation.assessments},
             ms=_milliseconds(watch),
+        )
+
+    def overridden(self, request: HookRequest, trusted: Trusted) -> frozenset[str]:
+        """Give the findings that the user has answered for this patient in this encounter.
+
+        Raises:
+            NotRecorded: the journal cannot be read.
+        """
+        context = request.context
+        if context.user is None:
+            return frozenset()
+        return answered_findings(
+            self.journal,
+            patient=context.patient_id,
+            user=context.user.reference,
+            encounter=context.encounter_id,
+            caller=_caller(trusted),
         )
 
     def refused(self, error: Exception, trusted: Trusted | None, service: Service | None) -> None:
@@ -147,3 +165,5 @@ def _outcome(assessment: Assessment) -> str:
             return "not-assessable"
         case NotApplicable():
             return "not-applicable"
+        case Findings():
+            return "checked"

@@ -113,7 +113,13 @@ class HookRoutes:
         access = Access(trusted.client, self.connections, deadline, correlation())
         try:
             invocation = invoke(
-                service, hook_request, connect=access.connect, now=self.now, policy=self.policy, lap=watch.lap
+                service,
+                hook_request,
+                connect=access.connect,
+                now=self.now,
+                policy=self.policy,
+                overridden=partial(self.accounts.overridden, hook_request, trusted),
+                lap=watch.lap,
             )
         finally:
             self.accounts.fetched(access, trusted)

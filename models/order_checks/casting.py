@@ -1,0 +1,104 @@
+"""Which rules an order has a part in, and which other orders play the other parts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Final
+
+from models.order_checks.orders import DrugOrder
+from models.order_checks.rules import Rule
+
+# clinical/safety-rules.md, Principles: what a patient has tolerated for so long is not said again.
+_TOLERATED: Final = timedelta(days=90)
+
+Player = tuple[DrugOrder, frozenset[str]]
+"""An order, and the ingredients of it that are meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A rule whose parts are all played: first the rule's drug, then its partners in their order."""
+
+    rule: Rule
+    asked_about: DrugOrder
+    players: tuple[Player, ...]
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Give the same for the same rule and orders, whichever of them was asked about first."""
+        return (self.rule.id, *sorted(order.reference for order, _ in self.players))
+
+    @property
+    def key(self) -> str:
+        """Name the rule and the ingredients: what an override is remembered by."""
+        return ":".join((self.rule.id, *("+".join(sorted(meant)) for _, meant in self.players)))
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Give the orders, the one that was asked about first."""
+        others = (order.reference for order, _ in self.players if order is not self.asked_about)
+        return (self.asked_about.reference, *others)
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Name the drugs for a reader."""
+        if self.rule.drug is None:
+            return {"drug": self.asked_about.fact.text or "this drug"}
+        parts = (self.rule.drug, *self.rule.partners)
+        names = [part.printed(meant) for part, (_, meant) in zip(parts, self.players, strict=True)]
+        return {"drug": names[0], "with": " and ".join(names[1:])}
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Name what keeps the finding from live use: of the rule, and of the codes that were met."""
+        if self.rule.drug is None:
+            return self.rule.unverified
+        parts = zip((self.rule.drug, *self.rule.partners), self.players, strict=True)
+        codes = (remark for part, (_, meant) in parts for remark in part.remarks(meant))
+        return tuple(dict.fromkeys((*self.rule.unverified, *codes)))
+
+    def is_tolerated(self, orders: Sequence[DrugOrder], as_of: datetime) -> bool:
+        """Tell whether all parts have been taken together for long: each is an active order of that age."""
+        if self.rule.is_lasting or len(self.players) == 1:
+            return False
+        old = [order for order in orders if not order.is_draft and _is_old(order, as_of)]
+        return all(any(meant <= order.ingredients for order in old) for _, meant in self.players)
+
+
+def cast(rule: Rule, order: DrugOrder, beside: Sequence[DrugOrder]) -> Iterator[Case]:
+    """Try the order in each part of the rule; the first orders that play the other parts will do."""
+    if rule.drug is None:
+        yield Case(rule, order, ((order, order.ingredients),))
+        return
+    parts = (rule.drug, *rule.partners)
+    for own, part in enumerate(parts):
+        meant = part.matched(order.ingredients)
+        if not meant:
+            continue
+        choices = [
+            ((order, meant),) if place == own else tuple(_players(other.matched, beside))
+            for place, other in enumerate(parts)
+        ]
+        players = next((each for each in product(*choices) if _is_cast(rule, each)), None)
+        if players is not None:
+            yield Case(rule, order, players)
+
+
+def _players(matched: Callable[[frozenset[str]], frozenset[str]], beside: Sequence[DrugOrder]) -> Iterator[Player]:
+    for each in beside:
+        meant = matched(each.ingredients)
+        if meant:
+            yield each, meant
+
+
+def _is_cast(rule: Rule, players: Sequence[Player]) -> bool:
+    """Tell whether each part has an order of its own, and, where the rule asks for it, an ingredient of its own."""
+    if len({id(order) for order, _ in players}) < len(players):
+        return False
+    return not rule.is_distinct or not frozenset.intersection(*(meant for _, meant in players))
+
+
+def _is_old(order: DrugOrder, as_of: datetime) -> bool:
+    written = order.fact.authored
+    return written is not None and written.end <= as_of - _TOLERATED

@@ -1,0 +1,175 @@
+"""The engine: every rule over the drafts that were asked about, the other drafts, what is taken, and the chart."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from fhir_client.record import PatientRecord
+from fhir_client.search import Search, merge
+from models.assessment import (
+    Assessment,
+    Finding,
+    Findings,
+    HeldBack,
+    Input,
+    Missing,
+    ModelReference,
+    NotApplicable,
+    Reading,
+    Unchecked,
+)
+from models.features.searches import MEDICATIONS, PATIENT, SERVICE_ORDERS
+from models.order_checks import expression
+from models.order_checks.casting import Case, cast
+from models.order_checks.orders import DrugOrder, DrugOrders, drug_orders
+from models.order_checks.rules import Rule, all_rules, version
+from models.order_checks.words import filled
+from models.risk_model import Output
+from models.site import Site
+
+TOLERATED: Final = "taken together for 90 days"
+MONITORED: Final = "monitoring is ordered"
+_NOTHING_TO_CHECK: Final = "no drug among the orders that were asked about"
+_UNCONDITIONAL: Final = expression.Verdict(truth=True, names=())
+
+
+@dataclass(frozen=True)
+class OrderChecks:
+    """An assessor: rules over draft orders. No search is required: what was not read is said where a check needs it."""
+
+    id: str
+    version: str
+    rules: tuple[Rule, ...] = field(repr=False)
+
+    @property
+    def reference(self) -> ModelReference:
+        """Give id and version."""
+        return ModelReference(self.id, self.version)
+
+    @cached_property
+    def outputs(self) -> Sequence[Output]:
+        """Give one output a rule: the gate is per row."""
+        return tuple(Output(rule.id, rule.message, "", rule.unverified) for rule in self.rules)
+
+    @cached_property
+    def searches(self) -> Sequence[Search]:
+        """Give what must be asked about a patient: what the conditions of all rules need."""
+        asked = [search for rule in self.rules for term in rule.terms.values() for search in term.searches]
+        monitored = [SERVICE_ORDERS] if any(rule.monitoring for rule in self.rules) else []
+        return tuple(merge((PATIENT, MEDICATIONS, *monitored, *asked)).values())
+
+    @property
+    def required_keys(self) -> frozenset[str]:
+        """Give no key."""
+        return frozenset()
+
+    def assess(self, record: PatientRecord, site: Site) -> Assessment:
+        """Check the drafts that were asked about."""
+        orders = drug_orders(record)
+        if not orders.asked_about and not orders.unresolved:
+            return NotApplicable(self.reference, _NOTHING_TO_CHECK)
+        found: dict[tuple[str, ...], Finding] = {}
+        held_back: dict[tuple[str, ...], HeldBack] = {}
+        unchecked: list[Unchecked] = []
+        cases = [case for order in orders.asked_about for case in self._cases(order, orders)]
+        for case in cases:
+            asking = _Asking(record, site, case)
+            verdict = asking.verdict
+            if verdict.truth is None and case.rule.says_unknown:
+                unchecked.append(asking.unchecked(verdict.names))
+            if not verdict.truth or case.identity in found or case.identity in held_back:
+                continue
+            why = asking.mitigation(orders)
+            if why:
+                held_back[case.identity] = HeldBack(case.key, case.rule.tier, why)
+            else:
+                found[case.identity] = asking.finding(verdict.names)
+        return Findings(
+            self.reference,
+            tuple(sorted(found.values(), key=lambda finding: finding.tier.rank)),
+            tuple(unchecked),
+            unresolved=orders.unresolved,
+            checked=len({case.rule.id for case in cases}),
+            held_back=tuple(held_back.values()),
+        )
+
+    def _cases(self, order: DrugOrder, orders: DrugOrders) -> Iterator[Case]:
+        """Give each rule that this order has a part in, its other parts played."""
+        rules = {rule.id: rule for code in order.ingredients for rule in self._by_ingredient.get(code, ())}
+        beside = tuple(orders.beside(order))
+        for rule in (*rules.values(), *self._of_every_drug):
+            yield from cast(rule, order, beside)
+
+    @cached_property
+    def _by_ingredient(self) -> Mapping[str, tuple[Rule, ...]]:
+        found: dict[str, dict[str, Rule]] = {}
+        for rule in self.rules:
+            parts = () if rule.drug is None else (rule.drug, *rule.partners)
+            for code in (code for part in parts for code in part.codes):
+                found.setdefault(code, {})[rule.id] = rule
+        return {code: tuple(rules.values()) for code, rules in found.items()}
+
+    @cached_property
+    def _of_every_drug(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules if rule.drug is None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One case of one record, and what is asked about it."""
+
+    record: PatientRecord
+    site: Site
+    case: Case
+
+    @property
+    def verdict(self) -> expression.Verdict:
+        """Judge the rule's condition; without one it holds."""
+        rule = self.case.rule
+        if rule.condition is None:
+            return _UNCONDITIONAL
+        return rule.condition.judge(lambda name: rule.terms[name].ask(self.record, self.site, self.case.asked_about))
+
+    def mitigation(self, orders: DrugOrders) -> str:
+        """Say why what was found need not be said; empty where it must."""
+        if self.case.is_tolerated(orders.others, self.record.as_of):
+            return TOLERATED
+        return MONITORED if self.case.rule.is_monitored(self.record, self.site) else ""
+
+    def finding(self, names: Iterable[str]) -> Finding:
+        """Say what was found."""
+        case, inputs = self.case, self._inputs(names)
+        return Finding(
+            rule=case.rule.reference,
+            key=case.key,
+            tier=case.rule.tier,
+            message=filled(case.rule.message, case.words, inputs),
+            action=filled(case.rule.action, case.words, inputs),
+            orders=case.orders,
+            citation=case.rule.citation,
+            doi=case.rule.doi,
+            inputs=tuple(item for item in inputs if isinstance(item.reading, Reading)),
+            remedies=case.rule.remedies,
+            is_lasting=case.rule.is_lasting,
+            unverified=case.unverified,
+        )
+
+    def unchecked(self, names: Iterable[str]) -> Unchecked:
+        """Say what could not be checked, and for want of what."""
+        case = self.case
+        return Unchecked(
+            case.rule.reference,
+            case.asked_about.reference,
+            case.words["drug"],
+            tuple(item for item in self._inputs(names) if isinstance(item.reading, Missing)),
+            case.rule.remedies,
+            case.unverified,
+        )
+
+    def _inputs(self, names: Iterable[str]) -> tuple[Input, ...]:
+        terms = (self.case.rule.terms[name] for name in names)
+        return tuple(term.as_input(term.ask(self.record, self.site, self.case.asked_about)) for term in terms)
+
+
+ORDER_CHECKS: Final = OrderChecks("order-checks", version(), all_rules())

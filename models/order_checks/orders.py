@@ -1,0 +1,73 @@
+"""The drugs that a check looks at: the drafts that advice is asked about, the other drafts, and what is taken."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from fhir_client.facts import Medication
+from fhir_client.record import PatientRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DrugOrder:
+    """One order for a drug that resolved. `is_asked_about`: a draft that the call is about.
+
+    `fact` is the newest of the orders for the same ingredients where the chart holds several.
+    """
+
+    fact: Medication
+    ingredients: frozenset[str]
+    is_draft: bool
+    is_asked_about: bool
+
+    @property
+    def reference(self) -> str:
+        """Give the resource: `MedicationRequest/1`."""
+        return self.fact.source.reference
+
+
+@dataclass(frozen=True, slots=True)
+class DrugOrders:
+    """All of them: drafts first, in their order; `unresolved` counts those whose ingredients are not known."""
+
+    asked_about: tuple[DrugOrder, ...]
+    others: tuple[DrugOrder, ...]
+    unresolved: int
+
+    def beside(self, order: DrugOrder) -> Iterator[DrugOrder]:
+        """Give all but this one."""
+        for each in (*self.asked_about, *self.others):
+            if each is not order:
+                yield each
+
+
+NOTHING_ASKED: Final = DrugOrders((), (), 0)
+
+
+def drug_orders(record: PatientRecord) -> DrugOrders:
+    """Take the drafts and the active orders of a record; without a draft that is asked about there is nothing to check.
+
+    A draft with the id of an active order is that order, changed: the order as it was is not looked at.
+    """
+    drafts = [(draft, record.is_asked_about(draft)) for draft in record.drafted_medications]
+    if not any(asked for _, asked in drafts):
+        return NOTHING_ASKED
+    known = [
+        DrugOrder(draft, draft.ingredients, is_draft=True, is_asked_about=asked)
+        for draft, asked in drafts
+        if draft.ingredients is not None
+    ]
+    changed = {draft.source.reference for draft, _ in drafts}
+    active = [
+        DrugOrder(newest, ingredients, is_draft=False, is_asked_about=False)
+        for ingredients, count in record.drug_orders.active.items()
+        if ingredients is not None and count
+        for newest in (record.drug_orders.newest((ingredients,)),)
+        if newest is not None and not (count == 1 and newest.source.reference in changed)
+    ]
+    unresolved = len(drafts) - len(known) + record.drug_orders.active.get(None, 0)
+    return DrugOrders(
+        tuple(order for order in known if order.is_asked_about),
+        (*(order for order in known if not order.is_asked_about), *active),
+        unresolved,
+    )

@@ -1,0 +1,177 @@
+"""Rules as rows of data: read from `rules/*.toml`, checked whole before the first patient.
+
+A row says which drug it is about (`drug`), which others beside it in other orders (`with`), under which condition
+(`when`), how urgent it is (`tier`), what to say (`message`) and to do (`action`), who vouches for it (`citation`,
+`label`, `owner`, `review`). `message` may name `{drug}`, `{with}` and every name of the condition.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from string import Formatter
+from types import MappingProxyType
+from typing import Any, Final
+
+from fhir_client.record import PatientRecord
+from models.assessment import ModelReference, Tier
+from models.concepts import concept
+from models.errors import ParametersRejected
+from models.order_checks import drugs as by_name
+from models.order_checks import expression
+from models.order_checks.drugs import ANY, Drugs
+from models.order_checks.vocabulary import Term, term
+from models.parameters import Label, checked_label
+from models.site import Site
+
+FOLDER: Final = Path(__file__).with_name("rules")
+_REQUIRED: Final = frozenset(
+    {"id", "version", "drug", "tier", "message", "action", "citation", "label", "owner", "review"}
+)
+_OPTIONAL: Final = frozenset(
+    {"with", "when", "distinct", "unknown", "lasting", "remedies", "monitoring", "doi", "evidence"}
+)
+_SAY, _SILENT = "say", "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row. `drug` is None for a rule about every drug; `partners` must each be met by another order.
+
+    `is_distinct`: the partner is another ingredient (two anticoagulants, not one renewed). `says_unknown`: where the
+    condition cannot be told, that is said. `is_lasting`: an override does not silence it. `monitoring` are tests, by
+    code set: where one is ordered or drafted, the finding is held back.
+    """
+
+    id: str
+    version: str
+    topic: str
+    drug: Drugs | None
+    partners: tuple[Drugs, ...]
+    condition: expression.Condition | None
+    terms: Mapping[str, Term] = field(repr=False)
+    tier: Tier
+    message: str
+    action: str
+    remedies: tuple[str, ...]
+    monitoring: tuple[str, ...]
+    is_distinct: bool
+    says_unknown: bool
+    is_lasting: bool
+    label: Label
+    citation: str
+    doi: str
+    evidence: str
+    owner: str
+    review: date
+    when: str
+
+    @property
+    def reference(self) -> ModelReference:
+        """Give id and version."""
+        return ModelReference(self.id, self.version)
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Name what keeps the row from live use: its own label, and the codes of what it asks for."""
+        own = () if self.label.may_be_live else (f"{self.id}: {self.label}",)
+        asked = (remark for each in self.terms.values() for remark in each.unverified)
+        return tuple(dict.fromkeys((*own, *asked)))
+
+    def is_monitored(self, record: PatientRecord, site: Site) -> bool:
+        """Tell whether a test that watches what was found is ordered, or among the drafts."""
+        if self.is_lasting or not self.monitoring:
+            return False
+        under_way = (order for order in record.orders if order.status == "active")
+        wanted = [concept(name).codes(site) for name in self.monitoring]
+        return any(codes.matches(order.codings) for order in (*under_way, *record.drafted_orders) for codes in wanted)
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Read every row of every file, in the order of file names and rows.
+
+    Raises:
+        ParametersRejected: a row is not of this form, or two have one id.
+    """
+    found = tuple(rule for path in sorted(FOLDER.glob("*.toml")) for rule in read_rules(path))
+    seen: set[str] = set()
+    for rule in found:
+        if rule.id in seen:
+            raise ParametersRejected(rule.id, "is the id of two rules")
+        seen.add(rule.id)
+    return found
+
+
+@cache
+def version() -> str:
+    """Give the version of all rows together: it changes with any of them."""
+    content = b"\0".join(path.read_bytes() for path in sorted(FOLDER.glob("*.toml")))
+    return f"{len(all_rules())}-{sha256(content).hexdigest()[:8]}"
+
+
+def read_rules(path: Path) -> Iterator[Rule]:
+    """Read one file: `title`, and its rows under `[[rule]]`.
+
+    Raises:
+        ParametersRejected: the file or a row is not of this form.
+    """
+    with path.open("rb") as file:
+        content = tomllib.load(file)
+    if set(content) != {"title", "rule"}:
+        raise ParametersRejected(path.name, "has something else than a title and rules")
+    for row in content["rule"]:
+        yield _rule(row, content["title"], f"{path.name}: {row.get('id', 'a rule without an id')}")
+
+
+def _rule(row: Mapping[str, Any], topic: str, place: str) -> Rule:
+    if not set(row) >= _REQUIRED:
+        raise ParametersRejected(place, f"lacks {', '.join(sorted(_REQUIRED - set(row)))}")
+    if set(row) - _REQUIRED - _OPTIONAL:
+        raise ParametersRejected(place, "has an unknown key")
+    if row["tier"] not in set(Tier) or row.get("unknown", _SILENT) not in (_SAY, _SILENT):
+        raise ParametersRejected(place, "has an unknown tier, or an unknown word for what is not known")
+    if not isinstance(row["review"], date):
+        raise ParametersRejected(place, "has no date of review")
+    when = row.get("when", "")
+    condition = expression.parse(when, place) if when else None
+    terms = {} if condition is None else {name: term(name, place) for name in expression.names(condition)}
+    label, citation = checked_label(row, place)
+    tier = Tier(row["tier"])
+    rule = Rule(
+        id=row["id"],
+        version=row["version"],
+        topic=topic,
+        drug=None if row["drug"] == ANY else by_name.drugs(row["drug"]),
+        partners=tuple(map(by_name.drugs, row.get("with", ()))),
+        condition=condition,
+        terms=MappingProxyType(terms),
+        tier=tier,
+        message=row["message"],
+        action=row["action"],
+        remedies=tuple(row.get("remedies", ())),
+        monitoring=tuple(row.get("monitoring", ())),
+        is_distinct=row.get("distinct", False),
+        says_unknown=row.get("unknown", _SILENT) == _SAY,
+        is_lasting=tier is Tier.CRITICAL or row.get("lasting", False),
+        label=label,
+        citation=citation,
+        doi=row.get("doi", ""),
+        evidence=row.get("evidence", ""),
+        owner=row["owner"],
+        review=row["review"],
+        when=when,
+    )
+    _check_words(rule, place)
+    return rule
+
+
+def _check_words(rule: Rule, place: str) -> None:
+    """Refuse a message that names what the rule does not know."""
+    known = {"drug", *rule.terms} | ({"with"} if rule.partners else set())
+    for text in (rule.message, rule.action):
+        if not text or {name for _, name, _, _ in Formatter().parse(text) if name is not None} - known:
+            raise ParametersRejected(place, "has a message that names something else than its drugs and conditions")
