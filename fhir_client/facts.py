@@ -147,10 +147,15 @@ class Encounter:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order that is not a drug: a requested test or service, for what is already under way."""
+    """An order that is not a drug: a requested test or service, for what is already under way.
+
+    `due` is when it is to be done, where that was said; one that `recurs` is to be done more than once.
+    """
 
     source: Source
     codings: tuple[Code, ...]
     status: str | None
     intent: str | None = None
     authored: Interval | None = None
+    due: Interval | None = None
+    recurs: bool = False

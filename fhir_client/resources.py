@@ -269,6 +269,8 @@ def read_order(resource: Resource, horizon: Horizon) -> Order | None:
         status=status,
         intent=text_of(resource.get("intent")),
         authored=authored,
+        due=versions.due_at(resource),
+        recurs=versions.recurs(resource),
     )
 
 

@@ -120,6 +120,18 @@ def authored_at(resource: Resource) -> Interval | None:
     return _first_time(resource, "authoredOn", "dateWritten", "orderedOn")
 
 
+def due_at(resource: Resource) -> Interval | None:
+    """Give when an order is to be done, where it is one time or period; DSTU2 called it scheduled[x]."""
+    return _time_or_period(resource, "occurrenceDateTime", "occurrencePeriod") or _time_or_period(
+        resource, "scheduledDateTime", "scheduledPeriod"
+    )
+
+
+def recurs(resource: Resource) -> bool:
+    """Tell whether an order has a timing: what is to be done by one may be done more than once."""
+    return resource.get("occurrenceTiming") is not None or resource.get("scheduledTiming") is not None
+
+
 def encounter(resource: Resource) -> str | None:
     """Give the reference to the encounter; STU3 called it `context`."""
     found = resource.get("encounter")

@@ -516,6 +516,29 @@ def test_an_order_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("elements", "due"),
+    [
+        ({}, None),
+        ({"occurrenceDateTime": "2024-09-01"}, "2024-09-01"),
+        ({"occurrencePeriod": {"start": "2024-09-01", "end": "2024-09-01"}}, "2024-09-01"),
+        ({"scheduledDateTime": "2024-09-01"}, "2024-09-01"),
+        ({"scheduledPeriod": {"start": "2024-09-01", "end": "2024-09-01"}}, "2024-09-01"),
+    ],
+)
+def test_an_order_says_when_it_is_due(elements: Resource, due: str | None) -> None:
+    (order,) = a_record(an_order("9318-7", **elements)).orders
+    assert (order.due and order.due.start) == (due and at(due).start)
+    assert not order.recurs
+
+
+@pytest.mark.parametrize("name", ["occurrenceTiming", "scheduledTiming"])
+def test_an_order_with_a_timing_recurs(name: str) -> None:
+    (order,) = a_record(an_order("9318-7", **{name: {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}})).orders
+    assert order.recurs
+    assert order.due is None
+
+
+@pytest.mark.parametrize(
     "elements", [{"status": "entered-in-error"}, {"doNotPerform": True}, {"authored": "2024-06-02"}]
 )
 def test_an_order_in_error_or_forbidden_or_written_later_is_not_in_the_record(elements: Resource) -> None:
