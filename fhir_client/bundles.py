@@ -107,8 +107,9 @@ def record_from_bundle(
     patient_id: str | None = None,
     encounter_id: str | None = None,
     availability: Mapping[str, Availability] | None = None,
+    drafts: tuple[Resource, ...] = (),
 ) -> PatientRecord:
-    """Make the record of one patient of a Bundle: the only one, or the one named.
+    """Make the record of one patient of a Bundle: the only one, or the one named; `drafts` are asked about.
 
     Raises:
         ValueError: there is no Patient, or there are several and none was named.
@@ -125,6 +126,7 @@ def record_from_bundle(
         as_of=as_of,
         encounter_id=encounter_id,
         availability=availability,
+        drafts=drafts,
         full_urls=inside.full_urls,
     )
 

@@ -213,14 +213,15 @@ class HeldBack:
 class Findings:
     """What rules found in the orders that were asked about, most urgent first; without any, nothing was found.
 
-    `unresolved` counts the drugs, asked about or taken, whose ingredients are not known: no check saw them. `checked`
-    counts the rules whose drugs were there.
+    `unresolved` counts the drugs, asked about or taken, whose ingredients are not known: no check saw them;
+    `unresolved_asked_about` those that were asked about. `checked` counts the rules whose drugs were there.
     """
 
     model: ModelReference
     found: tuple[Finding, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
     unresolved: int = 0
+    unresolved_asked_about: int = 0
     checked: int = 0
     held_back: tuple[HeldBack, ...] = ()
 

@@ -58,7 +58,7 @@ def create_app(
         timer=timer,
         deadline_seconds=settings.deadline_ms / 1000,
     )
-    _add_routes(app, hooks, operations, Pages(catalogue, policy, settings.authentication))
+    _add_routes(app, hooks, operations, Pages(catalogue, policy, settings.authentication, metrics.held_back))
     app.add_url_rule(own_keys.PATH, "keys", own_keys.OwnKeys(settings.signing_keys, now=now).key_set, methods=["GET"])
     _answer_errors(app, log)
     app.before_request(correlation.begin)

@@ -1,6 +1,7 @@
 """Documentation for people: what each service asks for and answers, and the models behind it. No patients' figures."""
 
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from cds_hooks.service import Assessor, Service
 from cds_hooks.web.markup import html_of
 from cds_hooks.web.settings import Authentication
 from models.features.feature import Feature
+from models.order_checks.engine import OrderChecks
+from models.order_checks.rules import Rule
 from models.parameters import FILE_NAME, Parameter, load
 from models.risk_model import Output, RiskModel
 
@@ -38,16 +41,18 @@ class ModelPage:
     features: tuple[Feature, ...]
     outputs: tuple[Output, ...]
     parameters: tuple[Parameter, ...]
+    rules: tuple[Rule, ...]
     card: Markup
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePage:
-    """One service as its page shows it."""
+    """One service as its page shows it; `held_back` counts what the quiet rules kept back since the start, by why."""
 
     service: Service
     release: Release
     models: tuple[ModelPage, ...]
+    held_back: Mapping[str, int]
 
     @property
     def required(self) -> frozenset[str]:
@@ -73,6 +78,7 @@ class Pages:
     catalogue: Catalogue
     policy: Policy
     authentication: Authentication
+    held_back: Callable[[str], Mapping[str, int]]
 
     def services(self) -> Response:
         """GET /: every service, and what is supported, on one page."""
@@ -107,7 +113,7 @@ class Pages:
     def _page(self, service: Service) -> ServicePage:
         releases = self.policy.models(service)
         pages = (_model_page(each, release) for each, release in zip(service.assessors, releases, strict=True))
-        return ServicePage(service, self.policy.release(service), tuple(pages))
+        return ServicePage(service, self.policy.release(service), tuple(pages), self.held_back(service.id))
 
 
 def _model_page(assessor: Assessor, release: ModelRelease) -> ModelPage:
@@ -121,6 +127,7 @@ def _model_page(assessor: Assessor, release: ModelRelease) -> ModelPage:
         features=tuple(model.features) if model else (),
         outputs=tuple(assessor.outputs),
         parameters=texts.parameters,
+        rules=assessor.rules if isinstance(assessor, OrderChecks) else (),
         card=texts.card,
     )
 

@@ -44,7 +44,7 @@ class Case:
     def words(self) -> Mapping[str, str]:
         """Name the drugs for a reader."""
         if self.rule.drug is None:
-            return {"drug": self.asked_about.fact.text or "this drug"}
+            return {"drug": "this drug"}
         parts = (self.rule.drug, *self.rule.partners)
         names = [part.printed(meant) for part, (_, meant) in zip(parts, self.players, strict=True)]
         return {"drug": names[0], "with": " and ".join(names[1:])}

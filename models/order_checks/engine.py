@@ -90,6 +90,7 @@ class OrderChecks:
             tuple(sorted(found.values(), key=lambda finding: finding.tier.rank)),
             tuple(unchecked),
             unresolved=orders.unresolved,
+            unresolved_asked_about=orders.unresolved_asked_about,
             checked=len({case.rule.id for case in cases}),
             held_back=tuple(held_back.values()),
         )

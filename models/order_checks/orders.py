@@ -28,11 +28,16 @@ class DrugOrder:
 
 @dataclass(frozen=True, slots=True)
 class DrugOrders:
-    """All of them: drafts first, in their order; `unresolved` counts those whose ingredients are not known."""
+    """All of them: drafts first, in their order.
+
+    `unresolved` counts those whose ingredients are not known, `unresolved_asked_about` the drafts among them that the
+    call is about.
+    """
 
     asked_about: tuple[DrugOrder, ...]
     others: tuple[DrugOrder, ...]
     unresolved: int
+    unresolved_asked_about: int
 
     def beside(self, order: DrugOrder) -> Iterator[DrugOrder]:
         """Give all but this one."""
@@ -41,7 +46,7 @@ class DrugOrders:
                 yield each
 
 
-NOTHING_ASKED: Final = DrugOrders((), (), 0)
+NOTHING_ASKED: Final = DrugOrders((), (), 0, 0)
 
 
 def drug_orders(record: PatientRecord) -> DrugOrders:
@@ -70,4 +75,5 @@ def drug_orders(record: PatientRecord) -> DrugOrders:
         tuple(order for order in known if order.is_asked_about),
         (*(order for order in known if not order.is_asked_about), *active),
         unresolved,
+        sum(asked and draft.ingredients is None for draft, asked in drafts),
     )

@@ -5,23 +5,61 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cds_hooks.protocol.hooks import Hook
 from sandbox.ehr.loading import load
 from sandbox.ehr.recent import moved, offset_to_recent
 from sandbox.patients.builder import build
 from sandbox.patients.generator import generate
 from sandbox.patients.stories import read_stories
+from tests.builders import a_bundle, a_medication
 from tests.shared_data import SHARED_DATA
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SEED = 20260601
 
 
+DRUGS = ("6809", "5640", "11289", "29046", "6064", "723", "2556", "7804", "0")
+TESTS = ("2160-0", "4548-4", "24627-2")
+
+
 @dataclass(frozen=True)
 class AChart:
-    """One patient's resources, and the newest encounter."""
+    """One patient's resources, the newest encounter, and orders that somebody is about to sign."""
 
     name: str
     resources: list[dict[str, Any]]
+
+    @property
+    def drafts(self) -> tuple[dict[str, Any], ...]:
+        """Drugs that rules speak of, one that nobody knows, and tests that may be there already."""
+        drugs = (a_medication(code, id=f"draft-drug-{code}", status="draft", authored=None) for code in DRUGS)
+        tests = (
+            {
+                "resourceType": "ServiceRequest",
+                "id": f"draft-test-{code}",
+                "status": "draft",
+                "intent": "order",
+                "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+            }
+            for code in TESTS
+        )
+        patient = {"reference": f"Patient/{self.patient_id}"}
+        return tuple({**draft, "subject": patient} for draft in (*drugs, *tests))
+
+    def context(self, hook: Hook, user: str = "Practitioner/1") -> dict[str, Any]:
+        """Give the context of a hook about this chart: drafts where it carries any, all of them selected."""
+        context: dict[str, Any] = {"userId": user, "patientId": self.patient_id}
+        if self.encounter_id is not None or hook in (Hook.ENCOUNTER_START, Hook.ENCOUNTER_DISCHARGE):
+            context["encounterId"] = self.encounter_id or "none"
+        if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN):
+            context["draftOrders"] = a_bundle(*self.drafts)
+        if hook is Hook.ORDER_SELECT:
+            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in self.drafts]
+        return context
+
+    def drafts_for(self, hook: Hook) -> tuple[dict[str, Any], ...]:
+        """Give the drafts that a hook carries."""
+        return self.drafts if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN) else ()
 
     @property
     def patient_id(self) -> str:

@@ -23,7 +23,7 @@ from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
 from fhir_client.codes import LOINC, Code
 from fhir_client.search import Search
-from models.assessment import NotApplicable
+from models.assessment import Findings, NotApplicable
 from models.site import Site
 from tests.builders import a_bundle, a_condition, a_medication, a_patient, an_observation
 from tests.cds_hooks.declared import AnAssessor, a_service
@@ -37,8 +37,7 @@ PAYLOAD = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) www.zzmarker.ex
 
 
 def a_call(service: Service, chart: AChart, prefetch: dict[str, Any], hook: Hook, user: str) -> HookRequest:
-    context = {"userId": user, "patientId": chart.patient_id, "encounterId": chart.encounter_id}
-    body = {"hook": hook, "hookInstance": INSTANCE, "context": context, "prefetch": prefetch}
+    body = {"hook": hook, "hookInstance": INSTANCE, "context": chart.context(hook, user), "prefetch": prefetch}
     return HookRequest.from_object(body, service_hooks=service.hooks)
 
 
@@ -90,6 +89,16 @@ class Answered:
             for suggestion in card.suggestions:
                 yield from suggestion.actions
 
+    @property
+    def proposals(self) -> Iterator[CreateAction]:
+        """The resources that are new: what else there is removes a draft."""
+        for action in self.actions:
+            if isinstance(action, CreateAction):
+                yield action
+            else:
+                assert isinstance(action, DeleteAction)
+                assert action.resource_id in named(self.chart)
+
 
 @cache
 def charts() -> tuple[AChart, ...]:
@@ -112,7 +121,7 @@ def strings(value: Any, name: str) -> Iterator[str]:
 
 def named(chart: AChart) -> set[str]:
     """Type/id of every resource of a chart."""
-    return {f"{resource['resourceType']}/{resource['id']}" for resource in chart.resources}
+    return {f"{resource['resourceType']}/{resource['id']}" for resource in (*chart.resources, *chart.drafts)}
 
 
 def unseen_targets(actions: Iterator[Action], seen: set[str]) -> list[str]:
@@ -162,8 +171,7 @@ def test_proposed_resources_are_valid_and_keep_the_patient() -> None:
     """[ACT-7] Proposed resources validate for FHIR R4 and R4B, and keep the patient reference."""
     types = set()
     for answered in answers():
-        for action in answered.actions:
-            assert isinstance(action, CreateAction)
+        for action in answered.proposals:
             resource = dict(action.resource)
             kind = resource["resourceType"]
             types.add(kind)
@@ -179,8 +187,7 @@ def test_references_of_a_suggestion_resolve_and_its_order_does_not_matter() -> N
     references = 0
     for answered in answers():
         seen = named(answered.chart)
-        for action in answered.actions:
-            assert isinstance(action, CreateAction)
+        for action in answered.proposals:
             assert "id" not in action.resource
             found = list(strings(action.resource, "reference"))
             assert set(found) <= seen
@@ -208,13 +215,13 @@ def test_a_link_leads_to_a_published_host_and_says_nothing_of_the_patient() -> N
         private |= {str(resource["id"]) for resource in answered.chart.resources}
         for card in answered.cards:
             addresses = list(addresses_of(card))
-            assert len(addresses) >= 2
+            assert addresses
             found = {str(urlsplit(address).hostname) for address in addresses}
             assert found <= POLICY.link_hosts(answered.invocation.service)
             words = {word for address in addresses for word in re.split(r"[/?&=#]", address)}
             assert words.isdisjoint(private)
             hosts |= found
-    assert hosts == {"127.0.0.1", "doi.org", "www.rcplondon.ac.uk"}
+    assert hosts >= {"127.0.0.1", "doi.org", "www.rcplondon.ac.uk"}
 
 
 @pytest.mark.parametrize(
@@ -259,7 +266,7 @@ def test_a_card_dates_the_data_it_rests_on() -> None:
     dated = 0
     for answered in answers():
         for assessment in answered.invocation.assessments:
-            if isinstance(assessment, NotApplicable):
+            if isinstance(assessment, NotApplicable | Findings):
                 continue
             by = f"Model {assessment.model.id} {assessment.model.version}."
             for card in answered.cards:
@@ -348,7 +355,11 @@ def test_opening_a_chart_is_quiet() -> None:
     The generated patients are sicker than those of a practice: a quarter are in hospital, most have a long-term
     illness. The budget is what was measured (70 and 18) and a little: a change that speaks oftener has to say so here.
     """
-    opened = [each for each in answers() if each.chart.name.startswith("generated")]
+    opened = [
+        each
+        for each in answers()
+        if each.chart.name.startswith("generated") and Hook.PATIENT_VIEW in each.invocation.service.hooks
+    ]
     cards = [card for each in opened for card in each.cards]
     urgent = [card for card in cards if card.indicator is not Indicator.INFO]
     assert 0 < len(cards) <= GENERATED * 0.75

@@ -15,8 +15,9 @@ from cds_hooks.access import connector
 from cds_hooks.catalogue import Catalogue
 from cds_hooks.gathering import Connect
 from cds_hooks.invocation import Invocation, invoke
-from cds_hooks.policy import Policy
+from cds_hooks.policy import Policy, without_unverified
 from cds_hooks.protocol.requests import HookRequest
+from cds_hooks.quiet import quieted
 from cds_hooks.service import Moment, Service
 from fhir_client.bundles import record_from_bundle
 from fhir_client.capabilities import Capabilities, read_capabilities
@@ -75,10 +76,8 @@ def ehr() -> Iterator[Ehr]:
 
 
 def a_call(service: Service, chart: AChart, **members: Any) -> HookRequest:
-    context = {"userId": "Practitioner/1", "patientId": chart.patient_id}
-    if chart.encounter_id is not None:
-        context["encounterId"] = chart.encounter_id
-    body = {"hook": service.hooks[0], "hookInstance": REQUEST_ID, "context": context, **members}
+    hook = service.hooks[0]
+    body = {"hook": hook, "hookInstance": REQUEST_ID, "context": chart.context(hook), **members}
     return HookRequest.from_object(body, service_hooks=service.hooks)
 
 
@@ -118,10 +117,17 @@ def through_batch(service: Service, chart: AChart, ehr: Ehr) -> Invocation:
 
 def offline(service: Service, chart: AChart) -> tuple[tuple[Assessment, ...], list[Any]]:
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in chart.resources]}
-    record = record_from_bundle(bundle, as_of=NOW, patient_id=chart.patient_id, encounter_id=chart.encounter_id)
+    record = record_from_bundle(
+        bundle,
+        as_of=NOW,
+        patient_id=chart.patient_id,
+        encounter_id=chart.encounter_id,
+        drafts=chart.drafts_for(service.hooks[0]),
+    )
     assessments = tuple(assessor.assess(record, POLICY.site) for assessor in service.assessors)
     moment = Moment(request=a_call(service, chart), record=record, site=POLICY.site, page=POLICY.page_of(service))
-    return assessments, without_uuids(service.present(assessments, moment))
+    shown = tuple(map(without_unverified, assessments))
+    return assessments, without_uuids(quieted(service.present(shown, moment), shown, tuple).shown)
 
 
 def without_uuids(cards: Any) -> list[Any]:

@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from cds_hooks.catalogue import Catalogue
+from cds_hooks.protocol.hooks import Hook
 from tests.builders import a_bundle, a_patient, an_observation
 from tests.cds_hooks.declared import a_service
 from tests.cds_hooks.web.edge import AnEdge, a_call, an_edge, an_override
@@ -41,7 +42,30 @@ def edge(tmp_path: Path) -> Iterator[AnEdge]:
         yield edge
 
 
-def a_marked_call(**members: Any) -> dict[str, Any]:
+def a_marked_context(hook: Hook) -> dict[str, Any]:
+    """Build the context of a hook with every word of the patient's or the order's marked."""
+    ids = {"userId": f"Practitioner/{MARKER}", "patientId": f"{MARKER}-1", "encounterId": MARKER}
+    patient = {"reference": f"Patient/{MARKER}-1"}
+    draft = {
+        "resourceType": "MedicationRequest",
+        "id": MARKER,
+        "status": "draft",
+        "intent": "order",
+        "subject": patient,
+        "medicationCodeableConcept": {"text": MARKER, "coding": [{"system": MARKER, "code": MARKER}]},
+        "dosageInstruction": [{"text": MARKER}],
+    }
+    allergy = {"resourceType": "AllergyIntolerance", "id": MARKER, "patient": patient, "code": {"text": MARKER}}
+    orders = {"draftOrders": a_bundle(draft)}
+    more: dict[Hook, dict[str, Any]] = {
+        Hook.ORDER_SELECT: {**orders, "selections": [f"MedicationRequest/{MARKER}"]},
+        Hook.ORDER_SIGN: orders,
+        Hook.ALLERGYINTOLERANCE_CREATE: {"allergyIntolerance": allergy},
+    }
+    return {**ids, **more.get(hook, {})}
+
+
+def a_marked_call(at: Hook = Hook.PATIENT_VIEW, /, **members: Any) -> dict[str, Any]:
     """Build a call in which everything that can be a patient's is marked."""
     patient = a_patient(id=f"{MARKER}-1", name=[{"family": MARKER, "given": [MARKER]}])
     result = an_observation("2160-0", 1.1, "mg/dL", patient=f"{MARKER}-1", note=[{"text": MARKER}])
@@ -50,7 +74,8 @@ def a_marked_call(**members: Any) -> dict[str, Any]:
             "hookInstance": f"{MARKER}-instance",
             "fhirServer": f"https://{MARKER}.example/r4",
             "fhirAuthorization": TOKEN,
-            "context": {"userId": f"Practitioner/{MARKER}", "patientId": f"{MARKER}-1", "encounterId": MARKER},
+            "hook": at.value,
+            "context": a_marked_context(at),
             "prefetch": {"patient": patient, "laboratory": a_bundle(result), MARKER: {"a": MARKER}},
             "extension": {MARKER: MARKER},
             **members,
@@ -78,7 +103,7 @@ def is_clean(edge: AnEdge) -> bool:
 
 def test_calls_leave_no_marker_in_the_log(edge: AnEdge) -> None:
     for service in (*Catalogue.found().services, a_service()):
-        assert edge.call(a_marked_call(hook=service.hooks[0].value), service=service.id).status_code in {200, 412}
+        assert edge.call(a_marked_call(service.hooks[0]), service=service.id).status_code in {200, 412}
     assert edge.events
     assert is_clean(edge)
 
@@ -162,10 +187,10 @@ def test_searches_name_the_patient_in_their_bodies(tmp_path: Path) -> None:
     patient = f"{MARKER}-1"
     with a_fhir_server() as server, an_edge(tmp_path, *Catalogue.found().services, settings=trusting(server)) as edge:
         server.on("GET", f"Patient/{patient}", Says(a_patient(id=patient)))
-        for kind in ("Observation", "Condition", "MedicationRequest", "Encounter"):
+        for kind in {search.resource_type for each in Catalogue.found().services for search in each.searches.values()}:
             server.on("POST", f"{kind}/_search", Says(a_bundle()))
         for service in Catalogue.found().services:
-            body = a_marked_call(hook=service.hooks[0].value, fhirServer=server.base, prefetch={})
+            body = a_marked_call(service.hooks[0], fhirServer=server.base, prefetch={})
             assert edge.call(body, service=service.id).status_code in {200, 412}
     assert {asked.raw for asked in server.asked if MARKER in asked.raw} == {f"/r4/Patient/{patient}"}
     assert any(MARKER in asked.body for asked in server.asked)

@@ -87,8 +87,11 @@ def test_advice_of_one_model_comes_under_one_id() -> None:
         for assessor in service.assessors:
             owners.setdefault(assessor.reference.id, set()).add(service.id)
     assert {model: ids for model, ids in owners.items() if len(ids) > 1} == {}
-    again = [entry.id for entry in ENTRIES if entry.hook is not Hook.PATIENT_VIEW]
-    assert again == ["deterioration"]
+    hooks: dict[str, list[Hook]] = {}
+    for entry in ENTRIES:
+        hooks.setdefault(entry.id, []).append(entry.hook)
+    assert all(len(set(asked)) == len(asked) for asked in hooks.values())
+    assert hooks["deterioration"] == [Hook.PATIENT_VIEW, Hook.ENCOUNTER_START]
 
 
 @pytest.mark.parametrize("host", ["https://doi.org", "doi.org/x", "DOI.org", "", "doi.org:443", "*"])

@@ -8,12 +8,14 @@ import pytest
 
 from cds_hooks.invocation import Invocation, invoke
 from cds_hooks.journal.audit import Caller, Journal
-from cds_hooks.journal.feedback import Received, feedback_of, overrides_of, record_feedback
+from cds_hooks.journal.feedback import Received, answered_findings, feedback_of, overrides_of, record_feedback
 from cds_hooks.policy import Policy, ReleaseState
+from cds_hooks.presentation import OVERRIDE_REASONS
+from cds_hooks.protocol.cards import Card, Indicator
 from cds_hooks.protocol.feedback import CardFeedback, GivenReason, Outcome, OverrideReason
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.requests import HookRequest
-from tests.cds_hooks.declared import a_service
+from tests.cds_hooks.declared import SOURCE, a_service
 from tests.cds_hooks.web.edge import CORRELATION, NOW, a_call
 
 NORTH = Caller("https://ehr.example", "north")
@@ -23,12 +25,17 @@ OTHER = Caller("https://other.example", "north")
 
 
 def recorded(
-    journal: Journal, context: Mapping[str, str] = EVERY_TIME, *, caller: Caller = NORTH, policy: Policy | None = None
+    journal: Journal,
+    context: Mapping[str, str] = EVERY_TIME,
+    *,
+    caller: Caller = NORTH,
+    policy: Policy | None = None,
+    findings: tuple[str, ...] = (),
 ) -> Invocation:
     ids = {"userId": "Practitioner/u1", "patientId": "p1", **context}
     prefetch = {"patient": {"resourceType": "Patient", "id": ids["patientId"]}, "laboratory": None}
     request = HookRequest.from_object(a_call(context=ids, prefetch=prefetch), service_hooks=[Hook.PATIENT_VIEW])
-    service = a_service()
+    service = a_service(present=lambda *_: [Card("It", indicator=Indicator.INFO, source=SOURCE, findings=findings)])
     invocation = invoke(service, request, connect=lambda _: None, now=lambda: NOW, policy=policy or Policy())
     journal.record(invocation, caller=caller, correlation=CORRELATION, duration_ms=1)
     return invocation
@@ -40,8 +47,8 @@ def received(journal: Journal, *entries: CardFeedback, caller: Caller = NORTH) -
     )
 
 
-def an_entry(card: str, code: str | None = None, at: datetime = NOW) -> CardFeedback:
-    reason = None if code is None else OverrideReason(GivenReason(code, "urn:test"))
+def an_entry(card: str, code: str | None = None, at: datetime = NOW, system: str = "urn:test") -> CardFeedback:
+    reason = None if code is None else OverrideReason(GivenReason(code, system))
     return CardFeedback(card, Outcome.OVERRIDDEN, (), reason, at)
 
 
@@ -86,3 +93,60 @@ def test_overrides_are_found_by_patient_user_and_caller_newest_first(journal: Jo
         (first, "e1", "tolerated", NOW.astimezone(UTC)),
     ]
     assert {each.service for each in found} == {"test-service"}
+
+
+def answered(journal: Journal, encounter: str | None = "e1", **other: str) -> set[str]:
+    who = {"patient": "p1", "user": "Practitioner/u1", **other}
+    return set(answered_findings(journal, encounter=encounter, caller=NORTH, **who))
+
+
+HERE = {"encounterId": "e1"}
+REASONS = str(OVERRIDE_REASONS[0].system)
+
+
+@pytest.mark.parametrize(
+    ("code", "system", "holds"),
+    [
+        *((reason.code, REASONS, reason.code != "data-wrong") for reason in OVERRIDE_REASONS),
+        ("aware-will-monitor", "urn:test", False),
+        (None, "", False),
+    ],
+)
+def test_an_override_answers_its_findings_where_its_reason_holds(
+    journal: Journal, code: str | None, system: str, *, holds: bool
+) -> None:
+    """[HOOK-7] A hook may fire many times in one session; answers depend on the request and on recorded overrides."""
+    card = recorded(journal, HERE, findings=("a", "b")).response.cards[0].uuid
+    received(journal, an_entry(card, code, system=system))
+    assert answered(journal) == ({"a", "b"} if holds else set())
+
+
+def test_being_shown_answers_nothing(journal: Journal) -> None:
+    recorded(journal, HERE, findings=("a",))
+    assert answered(journal) == set()
+
+
+def test_an_override_counts_for_its_user_patient_and_encounter_alone(journal: Journal) -> None:
+    card = recorded(journal, HERE, findings=("a",)).response.cards[0].uuid
+    received(journal, an_entry(card, "tolerated", system=REASONS))
+    assert answered(journal) == {"a"}
+    assert answered(journal, "e2") == answered(journal, None) == set()
+    assert answered(journal, user="Practitioner/u2") == answered(journal, patient="p2") == set()
+
+
+def test_without_an_encounter_no_override_is_of_the_same_encounter(journal: Journal) -> None:
+    card = recorded(journal, findings=("a",)).response.cards[0].uuid
+    received(journal, an_entry(card, "tolerated", system=REASONS))
+    assert answered(journal, None) == set()
+
+
+def test_the_newest_override_of_a_finding_decides(journal: Journal) -> None:
+    first = recorded(journal, HERE, findings=("a", "b")).response.cards[0].uuid
+    second = recorded(journal, HERE, findings=("a",)).response.cards[0].uuid
+    later = NOW + timedelta(minutes=5)
+    received(
+        journal,
+        an_entry(first, "tolerated", system=REASONS),
+        an_entry(second, "data-wrong", later, system=REASONS),
+    )
+    assert answered(journal) == {"b"}

