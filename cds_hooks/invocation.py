@@ -125,7 +125,7 @@ def _cards(
     hosts = policy.link_hosts(service)
     for card in cards:
         check_admissible(card, request, hosts=hosts)
-    return quieted(cards, shown, remembered)
+    return quieted(service.id, cards, shown, remembered)
 
 
 def _why_withheld(service: Service, request: HookRequest, state: ReleaseState, policy: Policy) -> str | None:

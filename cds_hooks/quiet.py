@@ -7,6 +7,7 @@ same finding, for the same patient in the same encounter; never what is critical
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Final
 
 from cds_hooks.protocol.cards import Card, Indicator
@@ -43,19 +44,30 @@ def without_overridden(assessments: Sequence[Assessment], overridden: Overridden
     return tuple(_unanswered(each, overridden) if isinstance(each, Findings) else each for each in assessments)
 
 
-def quieted(cards: Sequence[Card], assessments: Sequence[Assessment], overridden: Overridden) -> Quieted:
+def findings_of(service: str, card: Card) -> tuple[str, ...]:
+    """Give what a card is remembered by: its findings, or else its service, source and the very words of its summary.
+
+    So a score is the same finding until it changes: with another number or another urgency it is said again.
+    """
+    if card.findings:
+        return card.findings
+    words = f"{card.source.label}\n{card.indicator.value}\n{card.summary}"
+    return (f"{service}:{sha256(words.encode(errors='surrogatepass')).hexdigest()[:16]}",)
+
+
+def quieted(service: str, cards: Sequence[Card], assessments: Sequence[Assessment], overridden: Overridden) -> Quieted:
     """Hold back the cards of which the user has answered every finding, and those beyond what is read at once."""
     held_back = [each for found in assessments if isinstance(found, Findings) for each in found.held_back]
-    answered = overridden() if any(card.findings for card in cards) else ()
+    answered = overridden() if any(card.indicator is not Indicator.CRITICAL for card in cards) else ()
     open_, kept = list[Card](), list[Card]()
     for card in cards:
-        is_answered = bool(card.findings) and all(finding in answered for finding in card.findings)
+        is_answered = bool(answered) and all(finding in answered for finding in findings_of(service, card))
         (kept if is_answered and card.indicator is not Indicator.CRITICAL else open_).append(card)
-    held_back += [_of_card(card, OVERRIDDEN) for card in kept]
+    held_back += [_of_card(service, card, OVERRIDDEN) for card in kept]
     ranked = sorted(open_, key=lambda card: _ORDER[card.indicator])
     shown = [card for place, card in enumerate(ranked) if place < MOST_CARDS or card.indicator is Indicator.CRITICAL]
     beyond = ranked[len(shown) :]
-    held_back += [_of_card(card, TOO_MANY) for card in beyond]
+    held_back += [_of_card(service, card, TOO_MANY) for card in beyond]
     return Quieted(tuple(shown), (*kept, *beyond), tuple(held_back))
 
 
@@ -72,5 +84,5 @@ def _unanswered(findings: Findings, overridden: Overridden) -> Findings:
     )
 
 
-def _of_card(card: Card, why: str) -> HeldBack:
-    return HeldBack(" ".join(card.findings) or card.source.label, _TIERS[card.indicator], why)
+def _of_card(service: str, card: Card, why: str) -> HeldBack:
+    return HeldBack(" ".join(findings_of(service, card)), _TIERS[card.indicator], why)

@@ -20,6 +20,7 @@ from cds_hooks.journal.database import driver_of
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.ledger import KEYS, TABLES, Book, Kind, digest_of
 from cds_hooks.journal.tables import (
+    answered,
     blocked,
     cards,
     erasures,
@@ -141,7 +142,7 @@ def wipe(engine: Engine) -> bool:
         driver = driver_of(connection)
         if engine.dialect.name == "postgresql":
             driver.autocommit = True
-            for table in (*TABLES.values(), cards):
+            for table in (*TABLES.values(), cards, answered):
                 driver.execute(f"VACUUM {table.name}")
             return True
         for _ in range(_TRIES):
@@ -184,6 +185,8 @@ def _erase(book: Book, add: Insert, numbers: Mapping[Kind, list[int]], what: Wha
     counts = {kind.value: len(rows) for kind, rows in numbers.items() if rows}
     for kind, rows in numbers.items():
         if kind is Kind.CALL:
+            its = select(cards.c.uuid).where(cards.c.invocation.in_(rows))
+            connection.execute(delete(answered).where(answered.c.card.in_(its)))
             counts[CARD] = connection.execute(delete(cards).where(cards.c.invocation.in_(rows))).rowcount
         connection.execute(delete(TABLES[kind]).where(TABLES[kind].c[KEYS[kind]].in_(rows)))
     row = {"id": book.next_number, "at": at, "why": what.why, "counts": counts, "entries": _spans(entries)}

@@ -12,15 +12,16 @@ from sqlalchemy import Connection, Row, Select, select
 from cds_hooks.journal.audit import Caller, Journal
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.ledger import Book, Kind, digest_of
-from cds_hooks.journal.tables import cards, feedback, invocations, unclaimed_feedback
+from cds_hooks.journal.tables import answered, cards, feedback, invocations, unclaimed_feedback
 from cds_hooks.presentation import REASONS_THAT_HOLD
-from cds_hooks.protocol.feedback import CardFeedback
+from cds_hooks.protocol.feedback import CardFeedback, Outcome
 
 UNKNOWN_CARD = "unknown card"
 OTHER_CLIENT = "card of another client"
 FOREIGN_SUGGESTION = "a suggestion is not of this card"  # FB-6
 OTHER_SERVICE = "sent to another service than the card's"
 LONGEST_STRANGE_ID = 100
+_ANSWERED = select(answered.c.finding, answered.c.holds, answered.c.issuer, answered.c.tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ class _Card:
     tenant: str | None
     service: str
     suggestions: frozenset[str]
+    findings: tuple[str, ...]
+    patient: str
+    encounter: str | None
+    user: str | None
 
 
 def record_feedback(
@@ -87,6 +92,7 @@ def record_feedback(
     add_feedback, add_unclaimed = (
         Insert(table, journal.engine.dialect, once_by="digest") for table in (feedback, unclaimed_feedback)
     )
+    add_answered = Insert(answered, journal.engine.dialect)
 
     def write(book: Book) -> Received:
         known = _known_cards(book.connection, {entry.card_uuid for entry in entries})
@@ -102,6 +108,8 @@ def record_feedback(
                 counts["unclaimed"] += 1
             elif _add_once(book, add_feedback, Kind.FEEDBACK, {**_claimed(entry, service, card), **about}):
                 new.append(entry)
+                for answer in _answers(entry, card):
+                    add_answered.add(book.driver, add_answered.stored(answer))
             else:
                 counts["repeated"] += 1
         return Received(len(new), **counts, new=tuple(new))
@@ -151,11 +159,11 @@ def answered_findings(
     """
     if encounter is None:
         return frozenset()
-    newest: dict[str, bool] = {}
-    for each in overrides_of(journal, patient=patient, user=user, caller=caller):
-        if each.encounter == encounter and each.topic:
-            for finding in each.topic.split():
-                newest.setdefault(finding, (each.reason_system, each.reason_code) in REASONS_THAT_HOLD)
+    query = _ANSWERED.where(
+        answered.c.patient == patient, answered.c.encounter == encounter, answered.c.user == user
+    ).order_by(answered.c.outcome_at)
+    whose = (caller.issuer, caller.tenant)
+    newest = {row.finding: row.holds for row in _rows(journal, query) if (row.issuer, row.tenant) == whose}
     return frozenset(finding for finding, holds in newest.items() if holds)
 
 
@@ -177,14 +185,44 @@ def _recorded(row: Row[Any]) -> RecordedFeedback:
     )
 
 
+def _answers(entry: CardFeedback, card: _Card) -> list[dict[str, Any]]:
+    """Give a row for each finding that an override answers, if it can ever be the same user's in the same encounter."""
+    if entry.outcome is not Outcome.OVERRIDDEN or card.encounter is None or card.user is None:
+        return []
+    reason = None if entry.override_reason is None else entry.override_reason.reason
+    holds = reason is not None and (reason.system, reason.code) in REASONS_THAT_HOLD
+    about = {"patient": card.patient, "encounter": card.encounter, "user": card.user, "card": entry.card_uuid}
+    whose = {"issuer": card.issuer, "tenant": card.tenant, "holds": holds, "outcome_at": entry.outcome_timestamp}
+    return [{**about, **whose, "finding": finding} for finding in dict.fromkeys(card.findings)]
+
+
 def _known_cards(connection: Connection, uuids: set[str]) -> Mapping[str, _Card]:
     owners = (
-        select(cards.c.uuid, cards.c.suggestions, invocations.c.issuer, invocations.c.tenant, invocations.c.service)
+        select(
+            cards.c.uuid,
+            cards.c.suggestions,
+            cards.c.topic,
+            invocations.c.issuer,
+            invocations.c.tenant,
+            invocations.c.service,
+            invocations.c.patient,
+            invocations.c.encounter,
+            invocations.c.user,
+        )
         .join_from(cards, invocations, cards.c.invocation == invocations.c.number)
         .where(cards.c.uuid.in_(uuids), cards.c.shown)
     )
     return {
-        row.uuid: _Card(row.issuer, row.tenant, row.service, frozenset(row.suggestions))
+        row.uuid: _Card(
+            row.issuer,
+            row.tenant,
+            row.service,
+            frozenset(row.suggestions),
+            tuple((row.topic or "").split()),
+            row.patient,
+            row.encounter,
+            row.user,
+        )
         for row in connection.execute(owners)
     }
 

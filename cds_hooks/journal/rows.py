@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cds_hooks.invocation import Invocation
 from cds_hooks.protocol.cards import Card
+from cds_hooks.quiet import findings_of
 from fhir_client.times import Interval
 from models.assessment import Assessed, Assessment, Findings, HeldBack, Input, NotApplicable, NotAssessable, Reading
 
@@ -61,28 +62,20 @@ def call_row(
 def card_rows(number: int, invocation: Invocation) -> list[dict[str, Any]]:
     """Give the rows of a call's cards, shown or held back."""
     made = [(card, True) for card in invocation.response.cards] + [(card, False) for card in invocation.held_back]
-    return [_card_row(number, place, card, is_shown=shown) for place, (card, shown) in enumerate(made)]
+    return [_card_row(invocation, number, place, card, is_shown=shown) for place, (card, shown) in enumerate(made)]
 
 
-def _card_row(number: int, place: int, card: Card, *, is_shown: bool) -> dict[str, Any]:
+def _card_row(invocation: Invocation, number: int, place: int, card: Card, *, is_shown: bool) -> dict[str, Any]:
     return {
         "uuid": card.uuid,
         "invocation": number,
         "place": place,
         "indicator": card.indicator.value,
         "summary": card.summary,
-        "topic": _topic(card),
+        "topic": " ".join(findings_of(invocation.service.id, card)),
         "shown": is_shown,
         "suggestions": {suggestion.uuid: suggestion.label for suggestion in card.suggestions},
     }
-
-
-def _topic(card: Card) -> str | None:
-    """Say what the card is about: its findings, by which an override is remembered, or else its source's topic."""
-    if card.findings:
-        return " ".join(card.findings)
-    topic = card.source.topic
-    return None if topic is None else f"{topic.system}|{topic.code}"
 
 
 def _outcome(invocation: Invocation) -> dict[str, Any]:

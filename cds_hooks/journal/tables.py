@@ -141,6 +141,24 @@ feedback = Table(
     Index(None, "card"),
 )
 
+# Which findings a user has answered by overriding a card, and whether the reason holds: told from the feedback, kept
+# where a call finds it in one probe. Not in the ledger: nothing is in it that the feedback does not say.
+answered = Table(
+    "answered",
+    metadata,
+    Column("patient", Text, primary_key=True),
+    Column("encounter", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("card", UUID, primary_key=True),
+    Column("finding", Text, primary_key=True),
+    Column("outcome_at", Instant, primary_key=True),
+    _required("issuer", Text),
+    Column("tenant", Text),
+    _required("holds", Boolean),
+    Index(None, "card"),
+    sqlite_with_rowid=False,
+)
+
 # Feedback for a card that is unknown or another's: that it came, and nothing of what it said (FB-3, FB-18).
 unclaimed_feedback = Table(
     "unclaimed_feedback",

@@ -127,7 +127,7 @@ def offline(service: Service, chart: AChart) -> tuple[tuple[Assessment, ...], li
     assessments = tuple(assessor.assess(record, POLICY.site) for assessor in service.assessors)
     moment = Moment(request=a_call(service, chart), record=record, site=POLICY.site, page=POLICY.page_of(service))
     shown = tuple(map(without_unverified, assessments))
-    return assessments, without_uuids(quieted(service.present(shown, moment), shown, tuple).shown)
+    return assessments, without_uuids(quieted(service.id, service.present(shown, moment), shown, tuple).shown)
 
 
 def without_uuids(cards: Any) -> list[Any]:

@@ -7,7 +7,7 @@ import pytest
 from cds_hooks.journal import erase
 from cds_hooks.journal.audit import Caller, Journal
 from cds_hooks.journal.erase import Before, OfPatient, count, wipe
-from cds_hooks.journal.tables import cards, erasures, feedback, invocations, refusals, unclaimed_feedback
+from cds_hooks.journal.tables import answered, cards, erasures, feedback, invocations, refusals, unclaimed_feedback
 from tests.cds_hooks.journal.journals import (
     CALLER,
     NOW,
@@ -57,6 +57,15 @@ def test_the_record_of_an_erasure_names_nobody(journal: Journal) -> None:
             "entries": [[1, 1], [6, 6]],
         }
     ]
+
+
+@pytest.mark.parametrize("what", [OfPatient("p1"), Before(LATER)])
+def test_what_a_user_answered_is_erased_with_the_call(journal: Journal, what: OfPatient | Before) -> None:
+    made = record(journal, an_invocation(encounterId="e1"))
+    give_feedback(journal, made.response.cards[0].uuid)
+    assert [row["patient"] for row in rows(journal, answered)] == ["p1"]
+    erase.erase(journal, what, at=LATER)
+    assert rows(journal, answered) == []
 
 
 def test_a_patient_of_another_client_stays(journal: Journal) -> None:
