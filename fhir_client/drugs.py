@@ -5,6 +5,7 @@ from typing import Final
 
 from fhir_client import versions
 from fhir_client.codes import Code
+from fhir_client.dosages import instructions
 from fhir_client.elements import Resource, codings, concept_text, is_modified, mappings, source, text_of
 from fhir_client.facts import Medication
 from fhir_client.medications import ingredients
@@ -55,7 +56,8 @@ def read_medication(resource: Resource, horizon: Horizon, resolve: Resolve) -> M
         return None
     codes, drugs, text = _drug(resource, resolve)
     origin = source(resource, text_of(resource.get("resourceType")) or "MedicationRequest")
-    return Medication(origin, codes, is_active, drugs, versions.authored_at(resource), text)
+    authored, dosage = versions.authored_at(resource), instructions(resource)
+    return Medication(origin, codes, is_active, drugs, authored, text, dosage)
 
 
 def _drug(resource: Resource, resolve: Resolve) -> tuple[tuple[Code, ...], frozenset[str] | None, str]:

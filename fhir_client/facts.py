@@ -3,8 +3,9 @@
 Those of which a call makes hundreds are named tuples: they are made three times as fast as frozen dataclasses.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 from fhir_client.codes import Code
 from fhir_client.times import Interval
@@ -119,7 +120,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Medication:
-    """An order for a drug. `ingredients` are RxNorm ingredient codes, None where the drug does not resolve."""
+    """An order for a drug. `ingredients` are RxNorm ingredient codes, None where the drug does not resolve.
+
+    `dosage` are its instructions as they were sent: `doses.daily_doses` reads them, nobody else.
+    """
 
     source: Source
     codings: tuple[Code, ...]
@@ -127,6 +131,7 @@ class Medication:
     ingredients: frozenset[str] | None
     authored: Interval | None = None
     text: str = ""
+    dosage: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from fhir_client.ucum import UnknownUnit, read_unit
 
-__all__ = ["AnalyteFactor", "UnknownUnit", "analyte_factors", "convert", "is_convertible"]
+__all__ = ["AnalyteFactor", "UnknownUnit", "analyte_factors", "convert", "is_convertible", "ratio"]
 
 _NOT_ALIKE: Final = "the two units do not measure the same thing"
 
@@ -58,6 +58,21 @@ def convert(value: float, from_unit: str | None, to_unit: str, analyte: str | No
     if line.add == 0 and line.multiply == line.divide:
         return value
     return (value * line.multiply + line.add) / line.divide
+
+
+def ratio(from_unit: str, to_unit: str) -> Fraction:
+    """Give how many of the one unit the other is, exactly.
+
+    >>> ratio("ug/h", "mg/d")
+    Fraction(3, 125)
+
+    Raises:
+        UnknownUnit: a unit is not understood, the two do not measure the same thing, or have no common zero.
+    """
+    line = _line(from_unit, to_unit, None)
+    if line.add:
+        raise UnknownUnit(_NOT_ALIKE)
+    return Fraction(line.multiply, line.divide)
 
 
 def is_convertible(from_unit: str | None, to_unit: str, analyte: str | None = None) -> bool:

@@ -21,10 +21,12 @@ from typing import Final
 
 TARGET: Final = Path(__file__).with_name("crosswalk.csv.gz")
 _BRAND_NAME: Final = "BN"
+# The term types whose name says what is in one product, with form and strength.
+NAMED_BY_PARTS: Final = frozenset({"SCD", "SBD"})
 # Where a product is in this source, what the others say of it without a code is only another name for the same thing.
 _BEST_SOURCE: Final = "prescribe"
 
-_BRAND: Final = re.compile(r"\[([^\[\]]+)\]\s*$")
+BRAND: Final = re.compile(r"\[([^\[\]]+)\]\s*$")
 _AMOUNT_BEFORE: Final = re.compile(r"^(?:[\d.,]+ (?:HR|ACTUAT|ML|MG|UNT|MEQ)(?:\s|\)\s*\())+", re.IGNORECASE)
 _STRENGTH_ON: Final = re.compile(
     r"\s[\d.,]+\s*(?:%|\[|(?:MG|MCG|UG|G|UNT|MEQ|MMOL|ML|L|CELLS|CFU|MCI|MBQ|BAU|AU|IR|PNU|VP|LF)\b).*$", re.IGNORECASE
@@ -74,7 +76,7 @@ def parts_of(name: str) -> frozenset[str]:
     >>> sorted(parts_of("24 HR trandolapril 2 MG / verapamil hydrochloride 180 MG Extended Release Oral Capsule"))
     ['trandolapril', 'verapamil hydrochloride']
     """
-    mixtures = _PACK_SEAMS.split(name) if name.startswith("{") else [_BRAND.sub("", name)]
+    mixtures = _PACK_SEAMS.split(name) if name.startswith("{") else [BRAND.sub("", name)]
     parts = {
         _STRENGTH_ON.sub("", _AMOUNT_BEFORE.sub("", part.strip())).strip().lower()
         for mixture in mixtures
@@ -95,7 +97,7 @@ def ingredients_of(product: Product, by_name: Mapping[str, str]) -> frozenset[st
     parts = max((parts_of(name) for name in sorted(product.names)), key=len)
     if len(parts) > len(set(codes.values())):
         for part in sorted(parts):
-            if any(_is_in(name, part) for name in codes):
+            if any(is_in(name, part) for name in codes):
                 continue
             found = max((name for name in by_name if part == name or part.startswith(name + " ")), key=len, default="")
             if not found:
@@ -104,7 +106,7 @@ def ingredients_of(product: Product, by_name: Mapping[str, str]) -> frozenset[st
     return frozenset(codes.values())
 
 
-def _is_in(ingredient: str, part: str) -> bool:
+def is_in(ingredient: str, part: str) -> bool:
     """Tell whether a part of a name is this ingredient: itself, or a salt of it."""
     return re.search(rf"(?<![\w-]){re.escape(ingredient)}(?![\w-])", part) is not None
 
@@ -117,7 +119,7 @@ def resolve(products: Mapping[str, Product], by_name: Mapping[str, str]) -> dict
         if product.kind == _BRAND_NAME:
             continue
         found = ingredients_of(product, by_name)
-        for brand in {match[1].lower() for name in product.names if (match := _BRAND.search(name))}:
+        for brand in {match[1].lower() for name in product.names if (match := BRAND.search(name))}:
             of_brand[brand].add(found)
         if found is not None:
             table[code] = found
@@ -147,12 +149,17 @@ def write(table: Mapping[str, frozenset[str]], target: Path) -> None:
     target.write_bytes(gzip.compress(text.getvalue().encode("ascii"), compresslevel=9, mtime=0))
 
 
-def main(folder: Path, target: Path = TARGET) -> str:
-    """Make the table from the lists in the folder, and say what came of it."""
+def read_lists(folder: Path) -> tuple[dict[str, Product], dict[str, str]]:
+    """Read both lists."""
     with lzma.open(folder / "rxnorm_product_ingredient.csv.xz", "rt", encoding="utf-8", newline="") as file:
         products = read_products(file)
     with gzip.open(folder / "rxnorm_ingredients.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        by_name = read_ingredients(file)
+        return products, read_ingredients(file)
+
+
+def main(folder: Path, target: Path = TARGET) -> str:
+    """Make the table from the lists in the folder, and say what came of it."""
+    products, by_name = read_lists(folder)
     table = resolve(products, by_name)
     write(table, target)
     return f"{len(products)} products, {len(products.keys() & table.keys())} resolved; {len(by_name)} ingredients"
