@@ -134,6 +134,38 @@ class Medication:
     dosage: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
 
 
+class Reaction(NamedTuple):
+    """One reaction of an allergy: what was seen, how bad it was (`mild`, `moderate`, `severe`), and when it began."""
+
+    codings: tuple[Code, ...]
+    text: str = ""
+    severity: str | None = None
+    onset: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allergy:
+    """An allergy or intolerance that was not refuted; `kind` tells which of the two, None where nobody said.
+
+    `codings` are those of the substance, of the product that caused a reaction among them, `ingredients` its RxNorm
+    ingredients, None where it resolves to none. `criticality` and `categories` are FHIR's words: `low`, `high` or
+    `unable-to-assess`; `food`, `medication`, `environment`, `biologic`. `last` is when it last happened.
+    """
+
+    source: Source
+    codings: tuple[Code, ...]
+    ingredients: frozenset[str] | None
+    is_active: bool
+    kind: str | None = None
+    criticality: str | None = None
+    categories: frozenset[str] = frozenset()
+    reactions: tuple[Reaction, ...] = ()
+    onset: Interval | None = None
+    last: Interval | None = None
+    recorded: Interval | None = None
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Encounter:
     """A contact with the hospital; `kind` is the ActCode of its class (AMB, EMER, IMP, ...).

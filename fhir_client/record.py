@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from fhir_client import versions
+from fhir_client.allergies import read_allergy
 from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_entry, read_medication
 from fhir_client.elements import Resource, codings, local_reference, mapping, source, text_of
 from fhir_client.errors import Reason
-from fhir_client.facts import Condition, Encounter, Medication, Order, Patient
+from fhir_client.facts import Allergy, Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed
 from fhir_client.resources import (
     Horizon,
@@ -271,6 +272,18 @@ class PatientRecord:
         )
 
     @property
+    def allergies(self) -> tuple[Allergy, ...]:
+        """Give the allergies and intolerances that hold, the last recorded first; that there is none is no allergy."""
+        return self._facts("allergies", ("AllergyIntolerance",), self._active_allergy, lambda allergy: allergy.recorded)
+
+    @property
+    def drafted_allergies(self) -> tuple[Allergy, ...]:
+        """Give the allergies among the drafts, active or not, in their order; none of them is a recorded fact."""
+        drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") == "AllergyIntolerance")
+        found = (read_allergy(draft, self._horizon) for draft in drafts)
+        return tuple(allergy for allergy in found if allergy is not None)
+
+    @property
     def drafted_medications(self) -> tuple[Medication, ...]:
         """Give the drug orders among the drafts, in their order; none of them is a recorded fact.
 
@@ -308,6 +321,10 @@ class PatientRecord:
 
     def _encounter(self, resource: Resource) -> Encounter | None:
         return read_encounter(resource, self._horizon, self._condition_codings)
+
+    def _active_allergy(self, resource: Resource) -> Allergy | None:
+        allergy = read_allergy(resource, self._horizon)
+        return allergy if allergy is not None and allergy.is_active else None
 
     def _facts(
         self,

@@ -9,7 +9,7 @@ from fhir_client.times import Interval
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS, subject
 
 # Rows whose existence counts even where an unknown extension makes their content unusable: their facts keep no codings.
-_STAY_WITHOUT_CONTENT: Final = frozenset({"Condition", *DRUG_ORDERS, *SERVICE_ORDERS})
+_STAY_WITHOUT_CONTENT: Final = frozenset({"AllergyIntolerance", "Condition", *DRUG_ORDERS, *SERVICE_ORDERS})
 
 
 @dataclass(slots=True)

@@ -17,6 +17,9 @@ SERVICE_ORDERS: Final = ("ServiceRequest", "ProcedureRequest", "DiagnosticOrder"
 
 _CONFIRMED: Final = "confirmed"
 _DENIED: Final = frozenset({"refuted", "entered-in-error"})
+_OVER: Final = frozenset({"inactive", "resolved"})
+# How the criticality of an allergy was written in DSTU2.
+_CRITICALITIES: Final = {"CRITL": "low", "CRITH": "high", "CRITU": "unable-to-assess"}
 _ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
 # R5 renamed the states of an encounter; the words of R4 are used.
 _ENCOUNTER_STATES: Final = {"completed": "finished", "discharged": "finished", "on-hold": "onleave"}
@@ -275,6 +278,61 @@ def _one_word(status: object) -> str | None:
     except (KeyError, TypeError):
         return None
     return word if isinstance(word, str) else None
+
+
+def is_denied_allergy(resource: Resource) -> bool:
+    """Tell whether an allergy was refuted or entered in error; DSTU2 said so in its one status."""
+    return bool((words(resource.get("verificationStatus")) | words(resource.get("status"))) & _DENIED)
+
+
+def is_active_allergy(resource: Resource) -> bool:
+    """Tell whether an allergy holds: unless it is said to be over, by the clinical status or DSTU2's one status.
+
+    Without any status it holds: whoever warns of allergies must not be silenced by a word that was left out.
+    """
+    stated = words(resource.get("clinicalStatus")) | words(resource.get("status"))
+    return not stated & _OVER or bool(stated & _ACTIVE)
+
+
+def allergen(resource: Resource) -> Mapping[str, Any]:
+    """Give the concept of what an allergy is to, which DSTU2 calls substance."""
+    found = resource.get("code")
+    return mapping(resource.get("substance") if found is None else found)
+
+
+def allergy_kind(resource: Resource) -> str | None:
+    """Tell an allergy from an intolerance: a code to R4B, a CodeableConcept in R5."""
+    found = words(resource.get("type")) & {"allergy", "intolerance"}
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def criticality(resource: Resource) -> str | None:
+    """Give how dangerous an allergy is held to be, in the words of R4."""
+    found = text_of(resource.get("criticality"))
+    return None if found is None else _CRITICALITIES.get(found, found)
+
+
+def categories(resource: Resource) -> frozenset[str]:
+    """Give the categories of an allergy: one code in DSTU2, a list of them since."""
+    found = resource.get("category")
+    return frozenset(each for each in (found if isinstance(found, list) else [found]) if isinstance(each, str))
+
+
+def allergy_began_at(resource: Resource) -> Interval | None:
+    """Give an allergy's onset[x], where it is a time or a period; DSTU2 had a time only."""
+    if "onset" in resource:
+        return Interval.parse(resource["onset"])
+    return began_at(resource)
+
+
+def last_occurred_at(resource: Resource) -> Interval | None:
+    """Give when a reaction was last seen; DSTU2 misspelt it."""
+    return _first_time(resource, "lastOccurrence", "lastOccurence")
+
+
+def manifestations(reaction: Resource) -> list[Mapping[str, Any]]:
+    """Give the concepts of what was seen: CodeableConcepts to R4B, CodeableReferences in R5."""
+    return [concept(each) for each in mappings(reaction.get("manifestation"))]
 
 
 def order_codings(resource: Resource) -> tuple[Code, ...]:

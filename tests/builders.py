@@ -20,6 +20,8 @@ _BASE = "https://fhir.example/r4"
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _CLINICAL_STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION_STATUS = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+_ALLERGY_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+_ALLERGY_VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 
 
 def a_patient(born: str | None = "1960-06-02", sex: str | None = "female", id: str = "p1", **more: Any) -> Resource:
@@ -140,6 +142,39 @@ def an_encounter(
             **more,
         }
     )
+
+
+def an_allergy(
+    to: Coded | None,
+    *reactions: Resource,
+    clinical_status: str | None = "active",
+    verification_status: str | None = "confirmed",
+    kind: str | None = "allergy",
+    recorded: str | None = "2020-01-15",
+    patient: str = "p1",
+    **more: Any,
+) -> Resource:
+    """Build an AllergyIntolerance with its reactions; a bare code is RxNorm."""
+    return _without_none(
+        {
+            "resourceType": "AllergyIntolerance",
+            "id": _new_id("allergy"),
+            "clinicalStatus": clinical_status and _concept(Code(_ALLERGY_CLINICAL, clinical_status), ""),
+            "verificationStatus": verification_status
+            and _concept(Code(_ALLERGY_VERIFICATION, verification_status), ""),
+            "type": kind,
+            "code": None if to is None else _concept(to, RXNORM),
+            "patient": {"reference": f"Patient/{patient}"},
+            "recordedDate": recorded,
+            "reaction": list(reactions) or None,
+            **more,
+        }
+    )
+
+
+def a_reaction(*seen: Coded, severity: str | None = None, **more: Any) -> Resource:
+    """Build one reaction of an allergy; a bare code is SNOMED CT."""
+    return _without_none({"manifestation": [_concept(each, SNOMED_CT) for each in seen], "severity": severity, **more})
 
 
 def an_order(

@@ -6,6 +6,8 @@ from models.concepts import concept
 PATIENT = Search("patient", "Patient")
 CONDITIONS = Search("conditions", "Condition", parameters=(("_count", "200"),))
 MEDICATIONS = Search("medications", "MedicationRequest", parameters=(("status", "active"), ("_count", "200")))
+# Neither status is asked for: a client may know no search by it, and what is over or refuted is told by the row.
+ALLERGIES = Search("allergies", "AllergyIntolerance", parameters=(("_count", "200"),))
 ENCOUNTERS = Search("encounters", "Encounter", parameters=(("_sort", "-date"), ("_count", "50")))
 SERVICE_ORDERS = Search("service-orders", "ServiceRequest", parameters=(("_sort", "-authored"), ("_count", "100")))
 

@@ -16,6 +16,8 @@ from tests.builders import (
     a_condition,
     a_medication,
     a_patient,
+    a_reaction,
+    an_allergy,
     an_encounter,
     an_observation,
     an_order,
@@ -41,6 +43,7 @@ WHOLE = [
     a_medication("83367", contained=[DRUG], medicationReference={"reference": "#d1"}),
     an_encounter(reason=[{"value": [{"concept": {}}]}], reasonReference=[{"reference": "Condition/1"}]),
     an_order("9318-7", item=[{"code": {}}]),
+    an_allergy("723", a_reaction("271807003", substance={"text": "x"}, onset="2020"), category=["food"], onset="2020"),
     DRUG,
 ]
 
@@ -54,6 +57,8 @@ def ask_for_everything(record: PatientRecord) -> list[object]:
         record.conditions,
         record.medications,
         record.drafted_medications,
+        record.allergies,
+        record.drafted_allergies,
         record.encounters,
         record.encounter("Encounter/e1"),
         record.orders,
