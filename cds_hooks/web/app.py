@@ -122,10 +122,11 @@ def _is_here(host: str) -> bool:
 
 def _finish(response: Response) -> Response:
     headers = response.headers
-    headers[correlation.HEADER] = correlation.correlation()
-    headers["X-Content-Type-Options"] = "nosniff"
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "no-store"  # RESP-8, and whatever else nobody said may be kept
+    # Added, not set: nobody else gives these two, and to set one compares its name with every other header's.
+    headers.add(correlation.HEADER, correlation.correlation())
+    headers.add("X-Content-Type-Options", "nosniff")
+    if not headers.getlist("Cache-Control"):
+        headers.add("Cache-Control", "no-store")  # RESP-8, and whatever else nobody said may be kept
     return response
 
 
@@ -135,9 +136,9 @@ def _for_browsers(cors: Cors) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
         if request.path.startswith(_HOOKS):
             if request.method == "OPTIONS":
-                response.headers.update(cors.preflight(dict(request.headers)))
+                response.headers.extend(cors.preflight(dict(request.headers)))
             else:
-                response.headers.update(cors.headers_for(request.headers.get("Origin"), client_at_hand()))
+                response.headers.extend(cors.headers_for(request.environ.get("HTTP_ORIGIN"), client_at_hand()))
         return response
 
     return finish

@@ -1,7 +1,10 @@
 """The body of a request: read once, in one piece, if it is declared as what we read and no larger than we read."""
 
+from functools import lru_cache
+
 from flask import request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn publishes no types
+from werkzeug.http import parse_options_header
 
 from cds_hooks.errors import BodyTooLarge, Fault, MalformedRequest, WrongMediaType
 
@@ -19,22 +22,31 @@ def read_body() -> bytes:
     Raises:
         WrongMediaType, BodyTooLarge, MalformedRequest: there is no body that we read.
     """
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if request.mimetype not in _JSON_TYPES or charset not in {"utf-8", "utf8"} or encoding != "identity":
+    environ = request.environ
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    if not _is_json(environ.get("CONTENT_TYPE", "")) or encoding != "identity":
         raise WrongMediaType
-    limit, length = request.max_content_length or 0, request.content_length
-    if length is None:
+    limit, declared = request.max_content_length or 0, request.content_length
+    if declared is None:
         # Chunks; where the server does not tell their end, nothing may be read.
-        length = limit + 1 if request.environ.get("wsgi.input_terminated") else 0
-    elif length > limit:
+        length = limit + 1 if environ.get("wsgi.input_terminated") else 0
+    elif declared > limit:
         raise BodyTooLarge
+    else:
+        length = declared
     try:
-        body: bytes = request.environ["wsgi.input"].read(length)
+        body: bytes = environ["wsgi.input"].read(length)
     except (OSError, ParseException):
         raise MalformedRequest(_CUT_OFF) from None  # the server's error repeats what was sent
     if len(body) > limit:
         raise BodyTooLarge
-    if request.content_length is not None and len(body) < length:
+    if declared is not None and len(body) < length:
         raise MalformedRequest(_CUT_OFF)
     return body
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    """Tell whether it names plain JSON in UTF-8; remembered, for a client sends the same words with every call."""
+    kind, options = parse_options_header(content_type)
+    return kind.lower() in _JSON_TYPES and options.get("charset", "utf-8").lower() in {"utf-8", "utf8"}

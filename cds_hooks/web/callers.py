@@ -17,7 +17,7 @@ from cds_hooks.web.authentication import (
 from cds_hooks.web.clients import Client
 from cds_hooks.web.limits import RateLimits
 
-_AUTHORIZATION = "Authorization"
+_AUTHORIZATION = "HTTP_AUTHORIZATION"  # as WSGI names it
 
 
 class Authenticates(Protocol):
@@ -63,7 +63,7 @@ class Callers:
 
     def of_discovery(self) -> None:
         """Check a token that was sent; where discovery is protected there must be one (DISC-16)."""
-        if not self.is_discovery_open or _AUTHORIZATION in request.headers:
+        if not self.is_discovery_open or _AUTHORIZATION in request.environ:
             self.authenticates.check_entitled(self._let_in(discovery_audiences(self.base_url)), None)
 
     def of_call(self, service_id: str) -> Trusted:
@@ -91,7 +91,7 @@ class Callers:
         self.authenticates.check_entitled(trusted, service_id)
 
     def _let_in(self, audiences: Audiences) -> Trusted:
-        trusted = self.authenticates.authenticate(request.headers.get(_AUTHORIZATION), audiences)
+        trusted = self.authenticates.authenticate(request.environ.get(_AUTHORIZATION), audiences)
         g.client = trusted.client
         issuer = trusted.client.issuer
         try:

@@ -7,11 +7,12 @@ from flask import g, request
 from cds_hooks.journal.logs import uuid_or_none
 
 HEADER = "X-Request-Id"
+_SENT = "HTTP_X_REQUEST_ID"  # the same, as WSGI names it: a look-up there costs a fifth of one among the headers
 
 
 def begin() -> None:
     """Take the caller's id, if it is a UUID and so cannot smuggle anything into a log; else make one."""
-    g.correlation = uuid_or_none(request.headers.get(HEADER, "")) or str(uuid4())
+    g.correlation = uuid_or_none(request.environ.get(_SENT, "")) or str(uuid4())
 
 
 def correlation() -> str:
