@@ -53,7 +53,7 @@ class Readers:
                 yield connection
             finally:
                 connection.rollback()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
             self._let_go()
             raise NotRecorded(cause=trouble_of(error)) from error
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Dialect, Row, Select, bindparam, select
 
 from cds_hooks.journal.audit import Caller, Journal
+from cds_hooks.journal.database import driver_of
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.ledger import Book, Kind, digest_of
 from cds_hooks.journal.tables import answered, cards, feedback, invocations, unclaimed_feedback
@@ -21,7 +23,6 @@ OTHER_CLIENT = "card of another client"
 FOREIGN_SUGGESTION = "a suggestion is not of this card"  # FB-6
 OTHER_SERVICE = "sent to another service than the card's"
 LONGEST_STRANGE_ID = 100
-_ANSWERED = select(answered.c.finding, answered.c.holds, answered.c.issuer, answered.c.tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +160,28 @@ def answered_findings(
     """
     if encounter is None:
         return frozenset()
-    query = _ANSWERED.where(
-        answered.c.patient == patient, answered.c.encounter == encounter, answered.c.user == user
-    ).order_by(answered.c.outcome_at)
+    sql = _answered_sql(journal.engine.dialect)
+    key = {"patient": patient, "encounter": encounter, "user": user}
+    parameters = key if not sql.positiontup else [key[name] for name in sql.positiontup]
+    found = journal.read(lambda connection: driver_of(connection).execute(sql.string, parameters).fetchall())
     whose = (caller.issuer, caller.tenant)
-    newest = {row.finding: row.holds for row in _rows(journal, query) if (row.issuer, row.tenant) == whose}
+    newest = {finding: holds for finding, holds, issuer, tenant in found if (issuer, tenant) == whose}
     return frozenset(finding for finding, holds in newest.items() if holds)
+
+
+@cache
+def _answered_sql(dialect: Dialect) -> Any:
+    """Compile the look-up once: it is on the way of every call that has something to say."""
+    query = (
+        select(answered.c.finding, answered.c.holds, answered.c.issuer, answered.c.tenant)
+        .where(
+            answered.c.patient == bindparam("patient"),
+            answered.c.encounter == bindparam("encounter"),
+            answered.c.user == bindparam("user"),
+        )
+        .order_by(answered.c.outcome_at)
+    )
+    return query.compile(dialect=dialect)
 
 
 def _rows(journal: Journal, query: Select[Any]) -> Sequence[Row[Any]]:
