@@ -55,6 +55,7 @@ test-postgres: $(TEST)
 
 bench: $(RUN)
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.bench_catalogue
 	$(BIN)/python -m tools.bench_fhir
 	$(BIN)/python -m tools.bench_journal
 

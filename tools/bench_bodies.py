@@ -1,9 +1,11 @@
-"""Synthetic hook requests: about 200 resources of about 1 KB each, filled from the service's own templates."""
+"""Synthetic hook requests, of resources of about 1 KB each: 200 for a service's templates, or a long chart's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
+from cds_hooks.protocol.hooks import Hook
 from cds_hooks.service import Service
 from fhir_client.search import Search
 
@@ -12,6 +14,18 @@ ENCOUNTER = "bench-encounter"
 # How many resources each kind of search brings; observations are shared out over the codes that are asked for.
 COUNTS = {"Condition": 40, "MedicationRequest": 20, "Encounter": 10, "ServiceRequest": 10}
 TOTAL = 200
+# The same for the long chart, of which each service is sent what it asks for.
+LONG_CHART = {
+    "Condition": 80,
+    "MedicationRequest": 40,
+    "Encounter": 60,
+    "ServiceRequest": 60,
+    "AllergyIntolerance": 9,
+    "laboratory": 500,
+    "vital-signs": 200,
+    "social-history": 50,
+}
+DRAFTS = ("6809", "5640", "723")
 # A chart has more laboratory results than vital signs, and few answers about the patient's life.
 SHARES = {"laboratory": 6, "vital-signs": 3, "social-history": 1}
 # A plausible value for each code that our templates ask for, so that the models really compute.
@@ -62,7 +76,47 @@ def hook_request(service: Service, now: datetime) -> dict[str, Any]:
     }
 
 
-def _answer(search: Search, observations: int, now: datetime) -> dict[str, Any]:
+def long_chart_request(service: Service, now: datetime) -> dict[str, Any]:
+    """Build a request of the service's first hook about a chart of 1,000 resources, with the part it asks for."""
+    hook = service.hooks[0]
+    prefetch = {
+        key: _answer(search, LONG_CHART.get(search.key, 0), now, LONG_CHART) for key, search in service.searches.items()
+    }
+    context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": PATIENT, "encounterId": ENCOUNTER}
+    drafts = [_draft(code) for code in DRAFTS]
+    if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN):
+        context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": draft} for draft in drafts]}
+    if hook is Hook.ORDER_SELECT:
+        context["selections"] = [f"MedicationRequest/{drafts[0]['id']}"]
+    if hook is Hook.ALLERGYINTOLERANCE_CREATE:
+        context["allergyIntolerance"] = _other("AllergyIntolerance", 0, now)
+    return {
+        "hook": hook,
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": context,
+        "prefetch": prefetch,
+    }
+
+
+def _draft(code: str) -> dict[str, Any]:
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"draft-{code}",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "medicationCodeableConcept": {"coding": [_rxnorm(code)]},
+        **_narrative("draft"),
+    }
+
+
+def _rxnorm(code: str) -> dict[str, Any]:
+    return {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}
+
+
+def _answer(
+    search: Search, observations: int, now: datetime, counts: Mapping[str, int] = MappingProxyType(COUNTS)
+) -> dict[str, Any]:
     if search.is_read:
         return {
             "resourceType": "Patient",
@@ -74,7 +128,7 @@ def _answer(search: Search, observations: int, now: datetime) -> dict[str, Any]:
     if search.resource_type == "Observation":
         rows = list(_observations(search, observations, now))
     else:
-        count = COUNTS.get(search.resource_type, 1)
+        count = counts.get(search.resource_type, 1)
         rows = [_other(search.resource_type, index, now) for index in range(count)]
     entries = [
         {
@@ -146,9 +200,12 @@ def _other(resource_type: str, index: int, now: datetime) -> dict[str, Any]:
         case "MedicationRequest":
             code = ("197361", "310798", "314076", "861007")[index % 4]
             row |= {"status": "active", "intent": "order", "authoredOn": start}
-            row["medicationCodeableConcept"] = {
-                "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}]
-            }
+            row["medicationCodeableConcept"] = {"coding": [_rxnorm(code)]}
+        case "AllergyIntolerance":
+            row["patient"] = row.pop("subject")
+            row["clinicalStatus"] = {"coding": [{"code": "active"}]}
+            row["verificationStatus"] = {"coding": [{"code": "confirmed"}]}
+            row |= {"recordedDate": start, "code": {"coding": [_rxnorm(("2670", "10829", "7258")[index % 3])]}}
         case "Encounter":
             row |= {"status": "finished", "class": {"code": "AMB"}, "period": {"start": start, "end": start}}
         case _:
