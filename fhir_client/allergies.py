@@ -53,7 +53,7 @@ def _reaction(reaction: Resource) -> Reaction:
     seen = versions.manifestations(reaction)
     texts = (concept_text(each) for each in seen)
     return Reaction(
-        codings=tuple(code for each in seen for code in codings(each)),
+        seen=tuple(codings(each) for each in seen),
         text=", ".join(text for text in texts if text) or text_of(reaction.get("description")) or "",
         severity=text_of(reaction.get("severity")),
         onset=Interval.parse(reaction.get("onset")),

@@ -135,12 +135,21 @@ class Medication:
 
 
 class Reaction(NamedTuple):
-    """One reaction of an allergy: what was seen, how bad it was (`mild`, `moderate`, `severe`), and when it began."""
+    """One reaction of an allergy: how bad it was (`mild`, `moderate`, `severe`), and when it began.
 
-    codings: tuple[Code, ...]
+    `seen` has the codes of each thing that was seen, none for what was written in words alone: who has read the coded
+    ones has not read it all.
+    """
+
+    seen: tuple[tuple[Code, ...], ...]
     text: str = ""
     severity: str | None = None
     onset: Interval | None = None
+
+    @property
+    def codings(self) -> tuple[Code, ...]:
+        """Give every code of it."""
+        return tuple(code for each in self.seen for code in each)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ def test_an_allergy_is_read_whole() -> None:
         "2019-02-01",
     ]
     (reaction,) = allergy.reactions
+    assert reaction.seen == ((Code(SNOMED_CT, RASH),),)
     assert (reaction.codings, reaction.text, reaction.severity) == ((Code(SNOMED_CT, RASH),), "rash", "mild")
     assert reaction.onset is not None
     assert allergy.text == "Allergy to amoxicillin"
@@ -155,7 +156,10 @@ def test_a_draft_is_no_recorded_allergy() -> None:
 def test_the_last_recorded_comes_first() -> None:
     older, newer = an_allergy("2231", recorded="2018-01-01"), an_allergy(AMOXICILLIN, recorded="2022-01-01")
 
-    assert [allergy.ingredients for allergy in allergies(older, newer)] == [frozenset({AMOXICILLIN}), frozenset({"2231"})]
+    assert [allergy.ingredients for allergy in allergies(older, newer)] == [
+        frozenset({AMOXICILLIN}),
+        frozenset({"2231"}),
+    ]
 
 
 def test_an_allergy_of_another_patient_is_dropped() -> None:
