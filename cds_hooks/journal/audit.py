@@ -158,6 +158,14 @@ class Journal:
         """
         return self._readers.read(work)
 
+    def look_up(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
+        """Give what one statement finds, asked in the driver's own words; for what every call looks up.
+
+        Raises:
+            NotRecorded: the journal cannot be read.
+        """
+        return self._readers.look_up(sql, parameters)
+
     @contextmanager
     def read_steadily(self) -> Iterator[Connection]:
         """Read for as long as it takes, all from the journal as it is at the first question.

@@ -11,7 +11,6 @@ import orjson
 from sqlalchemy import Connection, Dialect, Row, Select, bindparam, select
 
 from cds_hooks.journal.audit import Caller, Journal
-from cds_hooks.journal.database import driver_of
 from cds_hooks.journal.inserts import Insert
 from cds_hooks.journal.ledger import Book, Kind, digest_of
 from cds_hooks.journal.tables import answered, cards, feedback, invocations, unclaimed_feedback
@@ -163,7 +162,7 @@ def answered_findings(
     sql = _answered_sql(journal.engine.dialect)
     key = {"patient": patient, "encounter": encounter, "user": user}
     parameters = key if not sql.positiontup else [key[name] for name in sql.positiontup]
-    found = journal.read(lambda connection: driver_of(connection).execute(sql.string, parameters).fetchall())
+    found = journal.look_up(sql.string, parameters)
     whose = (caller.issuer, caller.tenant)
     newest = {finding: holds for finding, holds, issuer, tenant in found if (issuer, tenant) == whose}
     return frozenset(finding for finding, holds in newest.items() if holds)

@@ -30,6 +30,9 @@ def count(journal: Journal, table: Any = invocations) -> int:
     return int(journal.read(lambda it: it.execute(select(func.count()).select_from(table)).scalar_one()))
 
 
+COUNT = "SELECT count(*) FROM invocations"
+
+
 def record_many(journal: Journal) -> None:
     for _ in range(100):
         record(journal)
@@ -189,6 +192,20 @@ def test_a_connection_lost_at_the_commit_writes_once(
     assert faults(journal) == []
 
 
+def test_a_look_up_sees_what_was_written_since_the_last_one(journal: Journal) -> None:
+    for written in range(3):
+        assert journal.look_up(COUNT, ()) == [(written,)]
+        record(journal)
+
+
+def test_a_look_up_that_fails_says_so_and_spoils_none_after_it(journal: Journal) -> None:
+    record(journal)
+    with pytest.raises(NotRecorded):
+        journal.look_up("SELECT no FROM such_table", ())
+    assert journal.look_up(COUNT, ()) == [(1,)]
+    assert count(journal) == 1
+
+
 @pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 def test_a_restarted_server_is_found_again(journal: Journal) -> None:
     record(journal)
@@ -198,6 +215,9 @@ def test_a_restarted_server_is_found_again(journal: Journal) -> None:
         connection.exec_driver_sql(f"{others} AND pid <> pg_backend_pid()")
     record(journal)
     assert count(journal) == 2
+    with journal.engine.connect() as connection:
+        connection.exec_driver_sql(f"{others} AND pid <> pg_backend_pid()")
+    assert journal.look_up(COUNT, ()) == [(2,)]
 
 
 @pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
