@@ -16,7 +16,16 @@ from cds_hooks.services.cardiovascular_risk import SERVICE
 from fhir_client.client import Connections
 from fhir_client.codes import LOINC, SNOMED_CT, Code
 from fhir_client.record import Availability
-from tests.builders import a_blood_pressure, a_bundle, a_condition, a_medication, a_patient, a_record, an_observation
+from tests.builders import (
+    a_blood_pressure,
+    a_bundle,
+    a_condition,
+    a_medication,
+    a_patient,
+    a_record,
+    an_observation,
+    an_order,
+)
 from tests.cds_hooks.services.showing import cards_of
 from tests.fhir_stub import FhirStub, Says, a_fhir_server, an_outcome
 from tests.hook_calls import a_call, access_to, no_access
@@ -139,7 +148,18 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
         an_observation("2951-2", 130, "mmol/L", on=ON),
         an_observation("1751-7", 2.8, "g/dL", on=ON),
     ],
+    [
+        an_observation("2160-0", 1.0, "mg/dL", on="2024-05-29T08:00:00Z"),
+        an_observation("2160-0", 2.0, "mg/dL", on="2024-05-31T08:00:00Z"),
+        an_observation("1988-5", 12, "mg/L", on="2024-05-31T08:00:00Z"),
+    ],
     [],
+)
+# What services at order entry speak of: a drug that harms the kidney, one that nobody knows, a test that was done.
+_DRAFTS: tuple[dict[str, Any], ...] = (
+    a_medication("5640", status="draft", authored=None),
+    a_medication("0", status="draft", authored=None),
+    an_order("1988-5", status="draft", authored=None),
 )
 
 
@@ -150,7 +170,7 @@ def test_no_card_claims_that_there_is_no_record(service: Service) -> None:
     for state in Availability:
         states = dict.fromkeys(service.searches, state) | {"patient": Availability.COMPLETE}
         for rows in _CHARTS:
-            record = a_record(a_patient(born="1974-01-10"), *rows, availability=states)
+            record = a_record(a_patient(born="1974-01-10"), *rows, availability=states, drafts=_DRAFTS)
             shown += cards_of(service, record, shows_unverified=True)
     assert shown
     assert not [claim for card in shown if (claim := _CLAIMS.search(f"{card.summary}\n{card.detail}"))]
