@@ -1,7 +1,7 @@
 """`make bench`: all services about one long chart, as an EHR calls each: their times together, and the slowest.
 
 Each service is sent the part of a chart of 1,000 resources that its templates ask for; the floors of
-tools/bench_floor.py get the same body, in turn. An EHR that opens a chart waits for the slowest, and its server for the sum.
+tools/bench_floor.py get the same body, in turn. An EHR that opens a chart waits for the slowest; its server, for all.
 """
 
 import sys
