@@ -7,14 +7,30 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from sandbox.patients.stories import Medication, Order, Problem, Reading, Stay, Story, VitalSigns, before
+from sandbox.patients.stories import (
+    Allergy,
+    Dosing,
+    Medication,
+    Order,
+    Problem,
+    Reading,
+    Stay,
+    Story,
+    VitalSigns,
+    before,
+    span,
+)
 
 Resource = dict[str, Any]
 
 LOINC: Final = "http://loinc.org"
 UCUM: Final = "http://unitsofmeasure.org"
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
-_SYSTEMS: Final = {"icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm", "snomed": "http://snomed.info/sct"}
+ICD_10_CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
+SNOMED: Final = "http://snomed.info/sct"
+_SYSTEMS: Final = {"icd-10-cm": ICD_10_CM, "snomed": SNOMED, "rxnorm": RXNORM}
+# FHIR's units of time, which are UCUM's, by the words of the stories.
+_PERIODS: Final = {"minute": "min", "hour": "h", "day": "d", "month": "mo", "year": "a"}
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 _VISIT: Final = timedelta(minutes=20)
 DOCTOR: Final = "Practitioner/sandbox-doctor"
@@ -42,7 +58,8 @@ def build(story: Story, now: datetime) -> list[Resource]:
     resources.extend(_condition(story, place, p, now) for place, p in enumerate(story.problems, 1))
     resources.extend(_medication(story, place, m, now) for place, m in enumerate(story.medications, 1))
     resources.extend(_order(story, place, o, now) for place, o in enumerate(story.orders, 1))
-    resources.extend(_allergy(story, place, text) for place, text in enumerate(story.allergies, 1))
+    listed = enumerate(story.allergies, 1)
+    resources.extend(_allergy(story, f"{story.id}-allergy-{place}", entry, now) for place, entry in listed)
     resources.extend(_observations(story, now))
     return resources
 
@@ -60,16 +77,16 @@ def _patient(story: Story, now: datetime) -> Resource:
         born = before(before(now, f"{story.age} years"), "120 days").date().isoformat()
         patient["birthDate"] = born[:4] if story.born_year_only else born
     if story.died is not None:
-        patient["deceasedDateTime"] = _instant(before(now, story.died))
+        patient["deceasedDateTime"] = instant(before(now, story.died))
     return patient
 
 
 def _encounter(story: Story, identity: str, stay: Stay, now: datetime) -> Resource:
-    period = {"start": _instant(before(now, stay.began))}
+    period = {"start": instant(before(now, stay.began))}
     if stay.ended is not None:
         # A visit that begins and ends on one day takes as long as visits do.
         visit = _VISIT if stay.ended == stay.began else timedelta(0)
-        period["end"] = _instant(before(now, stay.ended) + visit)
+        period["end"] = instant(before(now, stay.ended) + visit)
     encounter: Resource = {
         "resourceType": "Encounter",
         "id": identity,
@@ -115,9 +132,20 @@ def _medication(story: Story, place: int, medication: Medication, now: datetime)
         "intent": "order",
         "medicationCodeableConcept": concept,
         "subject": _subject(story),
-        "authoredOn": _instant(before(now, medication.since)),
+        "authoredOn": instant(before(now, medication.since)),
         "requester": {"reference": DOCTOR},
-    }
+    } | ({"dosageInstruction": [dosage(medication.dosing)]} if medication.dosing else {})
+
+
+def dosage(dosing: Dosing) -> dict[str, Any]:
+    """Write a dosing as FHIR's Dosage: how much, how often, and whether only when needed."""
+    count, unit = span(dosing.per)
+    often = {"frequency": dosing.times, "period": count, "periodUnit": _PERIODS[unit]}
+    amount = {"value": dosing.dose, "unit": dosing.unit, "system": UCUM, "code": dosing.unit}
+    written: dict[str, Any] = {"text": dosing.sig, "timing": {"repeat": often}}
+    if dosing.as_needed:
+        written["asNeededBoolean"] = True
+    return written | {"doseAndRate": [{"doseQuantity": amount}]}
 
 
 def _order(story: Story, place: int, order: Order, now: datetime) -> Resource:
@@ -128,24 +156,48 @@ def _order(story: Story, place: int, order: Order, now: datetime) -> Resource:
         "intent": "order",
         "code": {"coding": [{"system": LOINC, "code": order.code, "display": order.text}], "text": order.text},
         "subject": _subject(story),
-        "authoredOn": _instant(before(now, order.ago)),
+        "authoredOn": instant(before(now, order.ago)),
         "requester": {"reference": DOCTOR},
     }
 
 
-def _allergy(story: Story, place: int, text: str) -> Resource:
-    return {
+def new_allergy(story: Story, now: datetime) -> Resource | None:
+    """Write the entry that the story's clinician is about to add to the allergy list."""
+    return None if story.new_allergy is None else _allergy(story, f"{story.id}-new-allergy", story.new_allergy, now)
+
+
+def _allergy(story: Story, identity: str, entry: Allergy, now: datetime) -> Resource:
+    allergy: Resource = {
         "resourceType": "AllergyIntolerance",
-        "id": f"{story.id}-allergy-{place}",
+        "id": identity,
         "clinicalStatus": _concept(f"{_TERMINOLOGY}/allergyintolerance-clinical", "active"),
         "verificationStatus": _concept(f"{_TERMINOLOGY}/allergyintolerance-verification", "confirmed"),
-        "code": {"text": text},
+        "code": _named(entry.text, _SYSTEMS[entry.system], entry.code),
         "patient": _subject(story),
     }
+    if entry.kind is not None:
+        allergy["type"] = entry.kind
+    if entry.category is not None:
+        allergy["category"] = [entry.category]
+    if entry.criticality is not None:
+        allergy["criticality"] = entry.criticality
+    if entry.since is not None:
+        allergy["onsetDateTime"] = before(now, entry.since).date().isoformat()
+    if entry.reactions:
+        allergy["reaction"] = [
+            {"manifestation": [_named(seen.text, SNOMED, seen.code)]}
+            | ({"severity": seen.severity} if seen.severity is not None else {})
+            for seen in entry.reactions
+        ]
+    return allergy
+
+
+def _named(text: str, system: str, code: str | None) -> dict[str, Any]:
+    return {"text": text} | ({} if code is None else {"coding": [{"system": system, "code": code, "display": text}]})
 
 
 def _observations(story: Story, now: datetime) -> Iterator[Resource]:
-    stay = _current_stay(story)
+    stay = current_stay(story)
     place = 0
     for reading in story.readings:
         place += 1
@@ -164,8 +216,8 @@ def _observations(story: Story, now: datetime) -> Iterator[Resource]:
         yield _observation(story, place, weight, "weight", before(now, f"{day + 1} days"), "final")
 
 
-def _current_stay(story: Story) -> str | None:
-    """Name the encounter in which the rounds of vital signs were taken: the one that goes on."""
+def current_stay(story: Story) -> str | None:
+    """Name the encounter that goes on: in it the rounds of vital signs were taken, and orders are written."""
     going_on = [place for place, stay in enumerate(story.stays, 1) if stay.status == "in-progress"]
     return f"{story.id}-encounter-{going_on[-1]}" if going_on else None
 
@@ -180,7 +232,7 @@ def _observation(
         "status": status,
         "category": [_concept(f"{_TERMINOLOGY}/observation-category", category)],
         "subject": _subject(story),
-        "effectiveDateTime": _instant(at),
+        "effectiveDateTime": instant(at),
         "performer": [{"reference": DOCTOR}],
         **content,
     }
@@ -237,5 +289,6 @@ def _concept(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
+    """Write a moment as FHIR does."""
     return at.isoformat(timespec="seconds")

@@ -1,6 +1,6 @@
 """The charts that journeys run over: every story of the sandbox, generated patients, and the public synthetic ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from cds_hooks.protocol.hooks import Hook
 from sandbox.ehr.loading import load
 from sandbox.ehr.recent import moved, offset_to_recent
-from sandbox.patients.builder import build
+from sandbox.patients.builder import build, current_stay, new_allergy
 from sandbox.patients.generator import generate
+from sandbox.patients.orderables import told_drafts
 from sandbox.patients.stories import read_stories
 from tests.builders import a_bundle, a_medication
 from tests.shared_data import SHARED_DATA
@@ -24,14 +25,22 @@ TESTS = ("2160-0", "4548-4", "24627-2")
 
 @dataclass(frozen=True)
 class AChart:
-    """One patient's resources, the newest encounter, and orders that somebody is about to sign."""
+    """One patient's resources, the newest encounter, and orders and an allergy that somebody is about to enter.
+
+    `told` are the drafts of a story, the last of them just picked, and `told_allergy` its new entry; a chart of which
+    nothing is told gets drafts that many rules have something to say about.
+    """
 
     name: str
     resources: list[dict[str, Any]]
+    told: Sequence[dict[str, Any]] = ()
+    told_allergy: dict[str, Any] | None = None
 
     @property
     def drafts(self) -> tuple[dict[str, Any], ...]:
-        """Drugs that rules speak of, one that nobody knows, and tests that may be there already."""
+        """Drugs that rules speak of, one that nobody knows, and tests that may be there already; or what is told."""
+        if self.told:
+            return tuple(self.told)
         drugs = (a_medication(code, id=f"draft-drug-{code}", status="draft", authored=None) for code in DRUGS)
         tests = (
             {
@@ -54,11 +63,28 @@ class AChart:
         if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN):
             context["draftOrders"] = a_bundle(*self.drafts)
         if hook is Hook.ORDER_SELECT:
-            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in self.drafts]
+            picked = self.drafts[-1:] if self.told else self.drafts
+            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in picked]
+        if hook is Hook.ALLERGYINTOLERANCE_CREATE:
+            context["allergyIntolerance"] = self.allergy
         return context
+
+    @property
+    def allergy(self) -> dict[str, Any]:
+        """An entry of penicillin with nausea, a side effect; or what is told."""
+        nausea = {"system": "http://snomed.info/sct", "code": "422587007", "display": "Nausea"}
+        return self.told_allergy or {
+            "resourceType": "AllergyIntolerance",
+            "id": "new-allergy",
+            "code": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "7980"}]},
+            "patient": {"reference": f"Patient/{self.patient_id}"},
+            "reaction": [{"manifestation": [{"coding": [nausea]}]}],
+        }
 
     def drafts_for(self, hook: Hook) -> tuple[dict[str, Any], ...]:
         """Give the drafts that a hook carries."""
+        if hook is Hook.ALLERGYINTOLERANCE_CREATE:
+            return (self.allergy,)
         return self.drafts if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN) else ()
 
     @property
@@ -74,7 +100,8 @@ class AChart:
 
 def story_charts() -> Iterator[AChart]:
     for story in read_stories():
-        yield AChart(story.id, build(story, NOW))
+        drafts = told_drafts(story, NOW, current_stay(story))
+        yield AChart(story.id, build(story, NOW), told=drafts, told_allergy=new_allergy(story, NOW))
 
 
 def generated_charts(count: int) -> Iterator[AChart]:

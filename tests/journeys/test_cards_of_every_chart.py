@@ -121,7 +121,8 @@ def strings(value: Any, name: str) -> Iterator[str]:
 
 def named(chart: AChart) -> set[str]:
     """Type/id of every resource of a chart."""
-    return {f"{resource['resourceType']}/{resource['id']}" for resource in (*chart.resources, *chart.drafts)}
+    drafted = (*chart.drafts, chart.allergy)
+    return {f"{resource['resourceType']}/{resource['id']}" for resource in (*chart.resources, *drafted)}
 
 
 def unseen_targets(actions: Iterator[Action], seen: set[str]) -> list[str]:

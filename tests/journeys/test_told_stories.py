@@ -3,41 +3,70 @@
 import pytest
 
 from cds_hooks.policy import Policy
-from tests.journeys.charts import story_charts
+from cds_hooks.protocol.hooks import Hook
+from tests.journeys.charts import AChart, story_charts
 from tests.journeys.test_cards_of_every_chart import SERVICES, answer
 
 CHARTS = {chart.name: chart for chart in story_charts()}
 BY_ID = {service.id: service for service in SERVICES}
-SPEAKS = {
+ORDERS = (Hook.ORDER_SELECT, Hook.ORDER_SIGN)
+# Service, story and hook, and the summary of the one card; a story of order entry says the same at each hook it names.
+SPEAKS = [
     (
         "stroke-prevention",
         "curlew",
-    ): "Atrial fibrillation without anticoagulant: CHA2DS2-VA 2, anticoagulant recommended",
-    ("liver-fibrosis", "pike"): "FIB-4 5.36 (high): advanced liver fibrosis likely",
-    ("liver-fibrosis", "marlin"): "Cirrhosis: MELD 3.0 = 28",
+        (Hook.PATIENT_VIEW,),
+        "Atrial fibrillation without anticoagulant: CHA2DS2-VA 2, anticoagulant recommended",
+    ),
+    ("liver-fibrosis", "pike", (Hook.PATIENT_VIEW,), "FIB-4 5.36 (high): advanced liver fibrosis likely"),
+    ("liver-fibrosis", "marlin", (Hook.PATIENT_VIEW,), "Cirrhosis: MELD 3.0 = 28"),
     (
         "pneumonia-severity",
         "raccoon",
-    ): "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% (Lim 2003)",
-}
+        (Hook.PATIENT_VIEW,),
+        "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% (Lim 2003)",
+    ),
+    (
+        "acute-kidney-injury",
+        "gannet",
+        ORDERS,
+        "AKI stage 1 (creatinine 1.62, baseline 0.98 mg/dL): ibuprofen ordered; also lisinopril, furosemide",
+    ),
+    ("medication-safety", "egret", ORDERS, "Metformin is contraindicated at eGFR 17.51"),
+]
 IS_SILENT = [
-    ("pneumonia-severity", "robin"),
-    ("pneumonia-severity", "badger"),
-    ("liver-fibrosis", "carp"),
-    ("liver-fibrosis", "sturgeon"),
-    ("stroke-prevention", "dove"),
-    ("stroke-prevention", "plover"),
-    ("stroke-prevention", "badger"),
+    ("pneumonia-severity", "robin", (Hook.PATIENT_VIEW,)),
+    ("pneumonia-severity", "badger", (Hook.PATIENT_VIEW,)),
+    ("liver-fibrosis", "carp", (Hook.PATIENT_VIEW,)),
+    ("liver-fibrosis", "sturgeon", (Hook.PATIENT_VIEW,)),
+    ("stroke-prevention", "dove", (Hook.PATIENT_VIEW,)),
+    ("stroke-prevention", "plover", (Hook.PATIENT_VIEW,)),
+    ("stroke-prevention", "badger", (Hook.PATIENT_VIEW,)),
+    ("acute-kidney-injury", "grouse", ORDERS),
+    ("medication-safety", "grouse", ORDERS),
 ]
 
 
-@pytest.mark.parametrize(("service", "story"), SPEAKS)
-def test_the_story_that_calls_for_a_card_has_it(service: str, story: str) -> None:
-    (card,) = answer(BY_ID[service], CHARTS[story]).response.cards
-    assert card.summary == SPEAKS[service, story]
+def _told(story: str, hook: Hook) -> AChart:
+    """Give the story, which has to tell what the hook is fired with."""
+    chart = CHARTS[story]
+    assert hook not in ORDERS or chart.told
+    assert hook is not Hook.ALLERGYINTOLERANCE_CREATE or chart.told_allergy is not None
+    return chart
+
+
+@pytest.mark.parametrize(
+    ("service", "story", "hook", "summary"),
+    [(service, story, hook, summary) for service, story, hooks, summary in SPEAKS for hook in hooks],
+)
+def test_the_story_that_calls_for_a_card_has_it(service: str, story: str, hook: Hook, summary: str) -> None:
+    (card,) = answer(BY_ID[service], _told(story, hook), hook=hook).response.cards
+    assert card.summary == summary
     assert card.links[0].url == Policy().page_of(BY_ID[service]).url
 
 
-@pytest.mark.parametrize(("service", "story"), IS_SILENT)
-def test_the_story_that_calls_for_none_has_none(service: str, story: str) -> None:
-    assert answer(BY_ID[service], CHARTS[story]).response.cards == ()
+@pytest.mark.parametrize(
+    ("service", "story", "hook"), [(service, story, hook) for service, story, hooks in IS_SILENT for hook in hooks]
+)
+def test_the_story_that_calls_for_none_has_none(service: str, story: str, hook: Hook) -> None:
+    assert answer(BY_ID[service], _told(story, hook), hook=hook).response.cards == ()

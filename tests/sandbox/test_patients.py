@@ -11,9 +11,10 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from sandbox.ehr.store import patient_of
-from sandbox.patients.builder import RXNORM, STAFF, build
+from sandbox.patients.builder import RXNORM, STAFF, build, new_allergy
 from sandbox.patients.generator import generate
-from sandbox.patients.stories import Story, before, read_stories
+from sandbox.patients.orderables import orderables, told_drafts
+from sandbox.patients.stories import Draft, Story, after, before, read_stories
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 STORIES = read_stories()
@@ -26,6 +27,12 @@ def validate(resource: dict[str, Any]) -> None:
     model.model_validate(resource)
 
 
+def everything() -> Story:
+    """A story in which all that can be ordered is."""
+    drafts = tuple(Draft(name) for name in orderables())
+    return Story("all", "Orders all.", "Zzmarker-All", "Al", "male", 50, drafts=drafts)
+
+
 def values(resources: list[dict[str, Any]], code: str) -> list[Any]:
     found = [r for r in resources if r["resourceType"] == "Observation" and r["code"]["coding"][0]["code"] == code]
     return [r.get("valueQuantity", r.get("valueCodeableConcept")) for r in found]
@@ -33,9 +40,10 @@ def values(resources: list[dict[str, Any]], code: str) -> list[Any]:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.id)
 def test_a_story_is_valid_fhir_of_one_patient(story: Story) -> None:
-    resources = build(story, NOW)
+    entered = new_allergy(story, NOW)
+    resources = [*build(story, NOW), *told_drafts(story, NOW, None), *([entered] if entered else [])]
 
-    for resource in resources[:150]:
+    for resource in [*resources[:150], *resources[-5:]]:
         validate(resource)
     assert {patient_of(resource) for resource in resources} == {story.id}
     assert len({(r["resourceType"], r["id"]) for r in resources}) == len(resources)
@@ -79,6 +87,12 @@ def test_times_count_back(ago: str, expected: str) -> None:
     assert before(NOW, ago).isoformat() == expected
 
 
+def test_times_count_ahead() -> None:
+    assert [after(NOW, ahead).date().isoformat() for ahead in ("3 hours", "2 days", "3 months", "1 year")] == [
+        *("2026-11-24", "2026-11-26", "2027-02-22", "2027-11-24"),
+    ]
+
+
 def test_a_leap_day_counts_back_to_the_day_before() -> None:
     assert before(datetime(2028, 2, 29, tzinfo=UTC), "1 year").isoformat() == "2027-02-28T00:00:00+00:00"
 
@@ -119,7 +133,8 @@ def test_the_oddities_are_in_the_charts() -> None:
 def test_every_coded_drug_is_a_real_product_but_the_one_that_shall_not_be() -> None:
     with lzma.open(RXNORM_TABLE, "rt") as table:
         products = {row["rxcui"] for row in csv.DictReader(table)}
-    everyone = [*(build(story, NOW) for story in STORIES), *(g.resources for g in generate(100, 1, NOW))]
+    drafted = [told_drafts(everything(), NOW, None)]
+    everyone = [*(build(story, NOW) for story in STORIES), *(g.resources for g in generate(100, 1, NOW)), *drafted]
 
     codes = {
         coding["code"]
