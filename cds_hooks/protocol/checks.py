@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
+
 from cds_hooks.protocol.references import TYPED_ID, is_plain_id
 
 SUMMARY_LIMIT = 140  # a summary is shorter than this (CARD-2)
@@ -149,6 +151,8 @@ def json_copy(value: Any, *, drop_empty: bool, depth: int = 0) -> Any:
     if isinstance(value, (list, tuple)):
         copies = [None if item is None else json_copy(item, drop_empty=drop_empty, depth=depth + 1) for item in value]
         return [copy for copy in copies if copy is None or not _is_empty(copy, drop_empty=drop_empty)]
+    if isinstance(value, orjson.Fragment):  # a number as the client wrote it (HookRequest.as_sent)
+        return value
     if isinstance(value, Decimal):  # fhir.resources gives decimals as these
         value = int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     _check_number(value)

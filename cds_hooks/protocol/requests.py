@@ -4,10 +4,13 @@ All faults are found at once and named by path (REQ-16). A lenient reader, the u
 wrong without harm and says so in `warnings`; a strict one refuses it. Prefetched resources are not looked into here.
 """
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from cds_hooks.errors import Fault, MalformedRequest, WrongHook
 from cds_hooks.protocol.contexts import read_context
@@ -19,6 +22,7 @@ from cds_hooks.protocol.scopes import Scope, parse_scopes
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOLERATED_INSTANCE = re.compile(r"[\x21-\x7e]{1,255}")
 _BASE_URL = re.compile(r"(?i:https?)://[^\x00-\x20\x7f/?#@\\]+(?:/[^\x00-\x20\x7f?#\\]*)?")
+_SAFE_DIGITS = 15
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # it becomes a header
 
 
@@ -55,6 +59,7 @@ class HookRequest:
     prefetch: Mapping[str, Resource | None] = field(default_factory=dict)
     extension: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+    _body: bytes = field(default=b"", repr=False, compare=False)
 
     @classmethod
     def from_json(
@@ -66,9 +71,11 @@ class HookRequest:
         prefetch_keys: Collection[str] = (),
     ) -> "HookRequest":
         """The request in a body, or MalformedRequest or WrongHook with every fault."""
-        return cls.from_object(
+        request = cls.from_object(
             read_object(body), service_hooks=service_hooks, strict=strict, prefetch_keys=prefetch_keys
         )
+        object.__setattr__(request, "_body", body)
+        return request
 
     @classmethod
     def from_object(
@@ -99,10 +106,33 @@ class HookRequest:
             hook, hook_instance, context, fhir_server, fhir_access, prefetch, extension, tuple(problems.warnings)
         )
 
+    def as_sent(self, draft: Resource) -> dict[str, Any]:
+        """One of the context's drafts as the client wrote it, for an update: `1.50` is not 1.5 (FHIR-17).
+
+        Its decimals are not numbers but what JSON is written from. The body is read again for it: updates are few, and
+        to read every body so would take several times as long.
+
+        Raises:
+            ValueError: it is none of the drafts.
+        """
+        place = next((place for place, each in enumerate(self.context.drafts) if each is draft), None)
+        if place is None:
+            raise ValueError("it is none of the drafts")
+        if not self._body:  # it came as an object
+            return dict(draft)
+        message = json.loads(self._body, parse_float=_as_written, parse_int=_as_written)
+        again = read_context(self.hook, Members(message["context"], "context", Problems(strict=False)))
+        return dict(again.drafts[place])
+
     def __repr__(self) -> str:
         """Counts only."""
         counts = f"drafts={len(self.context.drafts)}, prefetch={len(self.prefetch)}, warnings={len(self.warnings)}"
         return f"HookRequest({self.hook.value}, {counts})"
+
+
+def _as_written(text: str) -> int | orjson.Fragment:
+    """Keep a number as its text, except those that lose nothing as a number."""
+    return int(text) if len(text) <= _SAFE_DIGITS and text.lstrip("-").isdigit() else orjson.Fragment(text.encode())
 
 
 def _read_hook(root: Members) -> Hook | str | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from cds_hooks.protocol.cards import (
@@ -9,12 +10,16 @@ from cds_hooks.protocol.cards import (
     ClientProfile,
     CreateAction,
     DeleteAction,
+    Response,
     SelectionBehavior,
     Suggestion,
     UpdateAction,
 )
 from cds_hooks.protocol.checks import ImpossibleMessage
+from cds_hooks.protocol.hooks import Hook
+from cds_hooks.protocol.requests import HookRequest
 from tests.spec.cards import ORDER, a_card, a_create, a_delete, a_suggestion, an_update, sent_card
+from tests.spec.messages import a_bundle, a_context, a_draft, a_request
 
 ANY, AT_MOST_ONE = SelectionBehavior.ANY, SelectionBehavior.AT_MOST_ONE
 KNOWS_ALL = ClientProfile("3.0", features=frozenset({"action-selection-behavior"}))
@@ -118,6 +123,32 @@ def test_unknown_elements_of_an_updated_resource_survive() -> None:
     assert sent_action(UpdateAction("Change it", draft | {"status": "active"}))["resource"] == draft | {
         "status": "active"
     }
+
+
+@pytest.mark.parametrize("number", ["1.50", "0.0", "-1e-7", "12345678901234567890.10", "98765432109876543210", "7"])
+def test_a_draft_that_is_handed_back_keeps_its_decimals_and_what_we_do_not_know(number: str) -> None:
+    """[FHIR-17] Unknown elements and primitive siblings survive; decimals keep their precision."""
+    marked = {"_status": {"id": "x"}, "zzz": {"a": ["NUMBER"]}, "doseQuantity": {"value": "NUMBER"}}
+    resource = {"resourceType": "MedicationRequest", "id": "m1", "status": "draft", **marked}
+    draft = orjson.dumps(resource).replace(b'"NUMBER"', number.encode())
+    call = a_request(
+        Hook.ORDER_SIGN, context=a_context(Hook.ORDER_SIGN, draftOrders=a_bundle(a_draft(), {"id": "DRAFT"}))
+    )
+    body = orjson.dumps(call).replace(b'{"id":"DRAFT"}', draft)
+    request = HookRequest.from_json(body, service_hooks=[Hook.ORDER_SIGN])
+    changed = request.as_sent(request.context.drafts[1]) | {"status": "active"}
+    action = UpdateAction("Change it", changed)
+    suggestion = a_suggestion(actions=(action,))
+    response = Response(cards=(a_card(suggestions=(suggestion,), selection_behavior=ANY),))
+    assert draft.replace(b'"draft"', b'"active"') in response.to_json()
+
+
+def test_only_a_draft_of_the_request_can_be_handed_back() -> None:
+    request = HookRequest.from_object(a_request(Hook.ORDER_SIGN), service_hooks=[Hook.ORDER_SIGN])
+    (draft,) = request.context.drafts
+    assert request.as_sent(draft) == draft
+    with pytest.raises(ValueError, match="none of the drafts"):
+        request.as_sent(dict(draft))
 
 
 @pytest.mark.parametrize("id_", [None, "", "a/b", 5, ".."])
