@@ -13,6 +13,7 @@ from math import ceil
 from typing import Any, Final
 
 from fhir_client.elements import codings, mapping, text_of
+from fhir_client.facts import Medication
 from fhir_client.numbers import exact
 from fhir_client.units import ratio
 
@@ -82,6 +83,19 @@ def times_a_day(timing: object) -> Times | TimingGap:
         return next((found for found in stated if isinstance(found, TimingGap)), TimingGap.ABSENT)
     most = max(known, key=lambda found: found.a_day)
     return Times(most.a_day, any(found.is_maximum or found.a_day < most.a_day for found in known))
+
+
+def most_times_a_day(order: Medication) -> Times | TimingGap:
+    """Give how many times a day an order asks for at most: of several instructions the one with the most.
+
+    One that does not tell makes the whole unknown: it may be the one that matters.
+    """
+    found = [times_a_day(instruction.get("timing")) for instruction in order.dosage]
+    gap = next((each for each in found if isinstance(each, TimingGap)), None)
+    known = [each for each in found if isinstance(each, Times)]
+    if gap is not None or not known:
+        return gap or TimingGap.ABSENT
+    return max(known, key=lambda each: each.a_day)
 
 
 def days_of(amount: Fraction, unit: object) -> Fraction | None:

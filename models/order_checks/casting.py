@@ -6,14 +6,11 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Final
 
-from models.order_checks.orders import DrugOrder
+from models.order_checks.orders import DrugOrder, Player
 from models.order_checks.rules import Rule
 
 # clinical/safety-rules.md, Principles: what a patient has tolerated for so long is not said again.
 _TOLERATED: Final = timedelta(days=90)
-
-Player = tuple[DrugOrder, frozenset[str]]
-"""An order, and the ingredients of it that are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +32,21 @@ class Case:
         return ":".join((self.rule.id, *("+".join(sorted(meant)) for _, meant in self.players)))
 
     @property
+    def subject(self) -> Player:
+        """Give the order of the rule's own drug, and what is meant of it: what its dose is asked of."""
+        return self.players[0]
+
+    @property
     def orders(self) -> tuple[str, ...]:
         """Give the orders, the one that was asked about first."""
         others = (order.reference for order, _ in self.players if order is not self.asked_about)
-        return (self.asked_about.reference, *others)
+        return tuple(dict.fromkeys((self.asked_about.reference, *others)))
 
     @property
     def words(self) -> Mapping[str, str]:
-        """Name the drugs for a reader."""
+        """Name the drugs for a reader: of a rule about every drug the draft's own words."""
         if self.rule.drug is None:
-            return {"drug": "this drug"}
+            return {"drug": self.asked_about.fact.text or "this drug"}
         parts = (self.rule.drug, *self.rule.partners)
         names = [part.printed(meant) for part, (_, meant) in zip(parts, self.players, strict=True)]
         return {"drug": names[0], "with": " and ".join(names[1:])}
@@ -67,17 +69,24 @@ class Case:
 
 
 def cast(rule: Rule, order: DrugOrder, beside: Sequence[DrugOrder]) -> Iterator[Case]:
-    """Try the order in each part of the rule; the first orders that play the other parts will do."""
+    """Try the order in each part of the rule; the first orders that play the other parts will do.
+
+    One order may play several parts (an ACE inhibitor with its diuretic in one tablet), but not all of them. What stays
+    on the skin or in the eye plays none, unless the rule says that it counts.
+    """
+    if order.is_local and not rule.counts_local:
+        return
     if rule.drug is None:
         yield Case(rule, order, ((order, order.ingredients),))
         return
     parts = (rule.drug, *rule.partners)
+    others = (*(each for each in beside if rule.counts_local or not each.is_local), order)
     for own, part in enumerate(parts):
         meant = part.matched(order.ingredients)
         if not meant:
             continue
         choices = [
-            ((order, meant),) if place == own else tuple(_players(other.matched, beside))
+            ((order, meant),) if place == own else tuple(_players(other.matched, others))
             for place, other in enumerate(parts)
         ]
         players = next((each for each in product(*choices) if _is_cast(rule, each)), None)
@@ -93,8 +102,8 @@ def _players(matched: Callable[[frozenset[str]], frozenset[str]], beside: Sequen
 
 
 def _is_cast(rule: Rule, players: Sequence[Player]) -> bool:
-    """Tell whether each part has an order of its own, and, where the rule asks for it, an ingredient of its own."""
-    if len({id(order) for order, _ in players}) < len(players):
+    """Tell whether more than one order is in it, and, where the rule asks for it, an ingredient for each part."""
+    if len(players) > 1 and len({id(order) for order, _ in players}) == 1:
         return False
     return not rule.is_distinct or not frozenset.intersection(*(meant for _, meant in players))
 

@@ -85,15 +85,32 @@ class OrderChecks:
                 held_back[case.identity] = HeldBack(case.key, case.rule.tier, why)
             else:
                 found[case.identity] = asking.finding(verdict.names)
+        said = self._without_lesser(tuple(found.values()))
         return Findings(
             self.reference,
-            tuple(sorted(found.values(), key=lambda finding: finding.tier.rank)),
+            tuple(sorted(said, key=lambda finding: finding.tier.rank)),
             tuple(unchecked),
             unresolved=orders.unresolved,
             unresolved_asked_about=orders.unresolved_asked_about,
             checked=len({case.rule.id for case in cases}),
             held_back=tuple(held_back.values()),
         )
+
+    def _without_lesser(self, found: Sequence[Finding]) -> Iterator[Finding]:
+        """Leave out what a graver rule says of the same orders; a rule that may not be live silences none that may."""
+        for finding in found:
+            graver = self._graver.get(finding.rule.id)
+            if graver is None or not any(
+                other.rule.id in graver
+                and set(finding.orders) <= set(other.orders)
+                and not (other.unverified and not finding.unverified)
+                for other in found
+            ):
+                yield finding
+
+    @cached_property
+    def _graver(self) -> Mapping[str, frozenset[str]]:
+        return {rule.id: frozenset(rule.unless) for rule in self.rules if rule.unless}
 
     def _cases(self, order: DrugOrder, orders: DrugOrders) -> Iterator[Case]:
         """Give each rule that this order has a part in, its other parts played."""
@@ -130,7 +147,7 @@ class _Asking:
         rule = self.case.rule
         if rule.condition is None:
             return _UNCONDITIONAL
-        return rule.condition.judge(lambda name: rule.terms[name].ask(self.record, self.site, self.case.asked_about))
+        return rule.condition.judge(lambda name: rule.terms[name].ask(self.record, self.site, self.case.subject))
 
     def mitigation(self, orders: DrugOrders) -> str:
         """Say why what was found need not be said; empty where it must."""
@@ -170,7 +187,7 @@ class _Asking:
 
     def _inputs(self, names: Iterable[str]) -> tuple[Input, ...]:
         terms = (self.case.rule.terms[name] for name in names)
-        return tuple(term.as_input(term.ask(self.record, self.site, self.case.asked_about)) for term in terms)
+        return tuple(term.as_input(term.ask(self.record, self.site, self.case.subject)) for term in terms)
 
 
 ORDER_CHECKS: Final = OrderChecks("order-checks", version(), all_rules())

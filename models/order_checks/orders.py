@@ -2,28 +2,39 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from fhir_client.facts import Medication
 from fhir_client.record import PatientRecord
+from fhir_client.strengths import product_of
+
+# RxNorm dose forms that stay where they are put. Patches are not among them, nor what is sprayed into the nose: both
+# are ways into the blood. What names no product (an ingredient, a brand) has no form, and counts as taken.
+_LOCAL_FORMS: Final = ("Topical ", "Ophthalmic ", "Otic ", "Vaginal ", "Medicated Shampoo", "Medicated Pad")
 
 
 @dataclass(frozen=True, slots=True)
 class DrugOrder:
     """One order for a drug that resolved. `is_asked_about`: a draft that the call is about.
 
-    `fact` is the newest of the orders for the same ingredients where the chart holds several.
+    `is_local`: the product is for skin, eye, ear or vagina, and hardly any of it reaches the blood. `fact` is the
+    newest of the orders for the same ingredients where the chart holds several.
     """
 
     fact: Medication
     ingredients: frozenset[str]
     is_draft: bool
     is_asked_about: bool
+    is_local: bool
 
     @property
     def reference(self) -> str:
         """Give the resource: `MedicationRequest/1`."""
         return self.fact.source.reference
+
+
+Player: TypeAlias = tuple[DrugOrder, frozenset[str]]
+"""An order that plays a part in a rule, and the ingredients of it that are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +69,13 @@ def drug_orders(record: PatientRecord) -> DrugOrders:
     if not any(asked for _, asked in drafts):
         return NOTHING_ASKED
     known = [
-        DrugOrder(draft, draft.ingredients, is_draft=True, is_asked_about=asked)
+        DrugOrder(draft, draft.ingredients, is_draft=True, is_asked_about=asked, is_local=_is_local(draft))
         for draft, asked in drafts
         if draft.ingredients is not None
     ]
     changed = {draft.source.reference for draft, _ in drafts}
     active = [
-        DrugOrder(newest, ingredients, is_draft=False, is_asked_about=False)
+        DrugOrder(newest, ingredients, is_draft=False, is_asked_about=False, is_local=_is_local(newest))
         for ingredients, count in record.drug_orders.active.items()
         if ingredients is not None and count
         for newest in (record.drug_orders.newest((ingredients,)),)
@@ -77,3 +88,8 @@ def drug_orders(record: PatientRecord) -> DrugOrders:
         unresolved,
         sum(asked and draft.ingredients is None for draft, asked in drafts),
     )
+
+
+def _is_local(fact: Medication) -> bool:
+    product = product_of(fact.codings)
+    return product is not None and product.form.startswith(_LOCAL_FORMS)

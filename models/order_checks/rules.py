@@ -23,7 +23,8 @@ from models.errors import ParametersRejected
 from models.order_checks import drugs as by_name
 from models.order_checks import expression
 from models.order_checks.drugs import ANY, Drugs
-from models.order_checks.vocabulary import Term, term
+from models.order_checks.terms import Term
+from models.order_checks.vocabulary import term
 from models.parameters import Label, checked_label
 from models.site import Site
 
@@ -32,7 +33,7 @@ _REQUIRED: Final = frozenset(
     {"id", "version", "drug", "tier", "message", "action", "citation", "label", "owner", "review"}
 )
 _OPTIONAL: Final = frozenset(
-    {"with", "when", "distinct", "unknown", "lasting", "remedies", "monitoring", "doi", "evidence"}
+    {"with", "when", "distinct", "unknown", "lasting", "remedies", "monitoring", "unless", "local", "doi", "evidence"}
 )
 _SAY, _SILENT = "say", "silent"
 
@@ -43,7 +44,8 @@ class Rule:
 
     `is_distinct`: the partner is another ingredient (two anticoagulants, not one renewed). `says_unknown`: where the
     condition cannot be told, that is said. `is_lasting`: an override does not silence it. `monitoring` are tests, by
-    code set: where one is ordered or drafted, the finding is held back.
+    code set: where one is ordered or drafted, the finding is held back. `unless` are graver rules: where one of them
+    speaks of the same orders this one does not. `counts_local`: what is put on the skin or into the eye counts too.
     """
 
     id: str
@@ -58,7 +60,9 @@ class Rule:
     action: str
     remedies: tuple[str, ...]
     monitoring: tuple[str, ...]
+    unless: tuple[str, ...]
     is_distinct: bool
+    counts_local: bool
     says_unknown: bool
     is_lasting: bool
     label: Label
@@ -95,7 +99,7 @@ def all_rules() -> tuple[Rule, ...]:
     """Read every row of every file, in the order of file names and rows.
 
     Raises:
-        ParametersRejected: a row is not of this form, or two have one id.
+        ParametersRejected: a row is not of this form, two have one id, or one gives way to a rule that there is not.
     """
     found = tuple(rule for path in sorted(FOLDER.glob("*.toml")) for rule in read_rules(path))
     seen: set[str] = set()
@@ -103,6 +107,9 @@ def all_rules() -> tuple[Rule, ...]:
         if rule.id in seen:
             raise ParametersRejected(rule.id, "is the id of two rules")
         seen.add(rule.id)
+    for rule in found:
+        if set(rule.unless) - seen:
+            raise ParametersRejected(rule.id, "gives way to a rule that there is not")
     return found
 
 
@@ -154,7 +161,9 @@ def _rule(row: Mapping[str, Any], topic: str, place: str) -> Rule:
         action=row["action"],
         remedies=tuple(row.get("remedies", ())),
         monitoring=tuple(row.get("monitoring", ())),
+        unless=tuple(row.get("unless", ())),
         is_distinct=row.get("distinct", False),
+        counts_local=row.get("local", False),
         says_unknown=row.get("unknown", _SILENT) == _SAY,
         is_lasting=tier is Tier.CRITICAL or row.get("lasting", False),
         label=label,

@@ -6,15 +6,13 @@ that it needs, as any feature has; what is missing is missing with its reason.
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from fhir_client.record import PatientRecord
-from fhir_client.search import Search
-from models.assessment import Assessed, Gap, Input, Missing, NotApplicable, NotAssessable, Reading
+from models.assessment import Assessed, Gap, Missing, NotApplicable, NotAssessable, Reading
 from models.cockcroft_gault import MODEL as COCKCROFT_GAULT
 from models.errors import ParametersRejected
 from models.features.conditions import PREGNANCY
@@ -23,38 +21,28 @@ from models.features.feature import Answer, Feature, Kind, extract
 from models.features.kidney import EGFR_ML_MIN_1_73M2
 from models.features.labs import CREATININE_MG_DL
 from models.features.readers import latest_quantity
-from models.features.searches import laboratory
+from models.features.searches import laboratory, vital_signs
 from models.features.truths import condition
+from models.features.vitals import WEIGHT_KG
 from models.features.windows import Window
 from models.kdigo_aki import MODEL as KDIGO_AKI
-from models.order_checks.orders import DrugOrder
+from models.order_checks.of_the_chart import (
+    CORRECTED_CALCIUM_MG_DL,
+    CREATININE_MEASURED,
+    HEMOGLOBIN_FALL_G_DL,
+    POTASSIUM_MEASURED,
+)
+from models.order_checks.of_the_order import ORDER_TERMS
+from models.order_checks.orders import Player
+from models.order_checks.terms import Term, of_chart
 from models.qtc import MODEL as QTC
 from models.risk_model import RiskModel
 from models.site import Site
 
+_SEARCHES: Final = {"laboratory": laboratory, "vital-signs": vital_signs}
 _FILE: Final = Path(__file__).with_name("vocabulary.toml")
 _UNSTABLE: Final = "creatinine rises as in acute kidney injury"
 _NOT_THIS_ONE: Final = "the model does not apply: "
-
-Ask = Callable[[PatientRecord, Site, DrugOrder], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One name: what a reader calls it, its unit, what to ask for, and how it is answered for an order."""
-
-    name: str
-    label: str
-    kind: Kind
-    unit: str
-    searches: tuple[Search, ...]
-    optional_keys: frozenset[str]
-    unverified: tuple[str, ...]
-    ask: Ask
-
-    def as_input(self, answer: Answer) -> Input:
-        """Name the answer for a reader."""
-        return Input(self.name, self.label, self.unit, answer)
 
 
 def term(name: str, place: str) -> Term:
@@ -78,7 +66,7 @@ def vocabulary() -> Mapping[str, Term]:
         *(_quantity(name, row) for name, row in content.get("quantity", {}).items()),
         *(_truth(name, row) for name, row in content.get("truth", {}).items()),
     ]
-    terms = [*map(_of_chart, declared), *_worked_out()]
+    terms = [*map(of_chart, declared), *_worked_out()]
     return MappingProxyType({each.name: each for each in terms})
 
 
@@ -87,7 +75,7 @@ def _quantity(name: str, row: Mapping[str, Any]) -> Feature:
     return latest_quantity(
         name,
         row["label"],
-        laboratory(row["of"]),
+        _SEARCHES[row.get("category", "laboratory")](row["of"]),
         of=row["of"],
         unit=row["unit"],
         analyte=row.get("analyte"),
@@ -102,35 +90,22 @@ def _truth(name: str, row: Mapping[str, Any]) -> Feature:
 
 def _worked_out() -> tuple[Term, ...]:
     return (
-        _of_chart(AGE_YEARS),
-        _of_chart(PREGNANCY),
+        of_chart(AGE_YEARS),
+        of_chart(WEIGHT_KG),
+        of_chart(PREGNANCY),
         _female(),
         _stable("egfr", EGFR_ML_MIN_1_73M2.label, EGFR_ML_MIN_1_73M2.unit, _egfr, _EGFR_NEEDS),
         _stable("crcl", "creatinine clearance", "mL/min", _result(COCKCROFT_GAULT, "crcl_ml_min"), COCKCROFT_GAULT),
         _of_model("aki_stage", "stage of acute kidney injury", "", KDIGO_AKI, "stage"),
         _of_model("qtc_ms", "QTc (Fridericia)", "ms", QTC, "fridericia_ms"),
-        _of_chart(CREATININE_MG_DL),
-    )
-
-
-def _of_chart(feature: Feature) -> Term:
-    def ask(record: PatientRecord, site: Site, order: DrugOrder) -> Answer:  # noqa: ARG001 - every term takes the order
-        return feature.answer(record, site)
-
-    return Term(
-        feature.name,
-        feature.label,
-        feature.kind,
-        feature.unit,
-        feature.searches,
-        feature.optional_keys,
-        feature.unverified,
-        ask,
+        *map(of_chart, (CREATININE_MG_DL, CORRECTED_CALCIUM_MG_DL, HEMOGLOBIN_FALL_G_DL)),
+        *map(of_chart, (CREATININE_MEASURED, POTASSIUM_MEASURED)),
+        *ORDER_TERMS,
     )
 
 
 def _female() -> Term:
-    def ask(record: PatientRecord, site: Site, order: DrugOrder) -> Answer:  # noqa: ARG001
+    def ask(record: PatientRecord, site: Site, subject: Player) -> Answer:  # noqa: ARG001
         answer = SEX.answer(record, site)
         return answer if isinstance(answer, Missing) else Reading(answer.value == "female", answer.at, answer.sources)
 
@@ -176,7 +151,7 @@ def _reading(assessed: Assessed, result: str) -> Reading:
 def _of_model(name: str, label: str, unit: str, model: RiskModel, result: str) -> Term:
     worked_out = _result(model, result)
 
-    def ask(record: PatientRecord, site: Site, order: DrugOrder) -> Answer:  # noqa: ARG001
+    def ask(record: PatientRecord, site: Site, subject: Player) -> Answer:  # noqa: ARG001
         return record.once((name, site), lambda: worked_out(record, site))
 
     return Term(
@@ -213,7 +188,7 @@ def _stable(
             return Missing(Gap.UNSTABLE, stage.at, _UNSTABLE)
         return worked_out(record, site)
 
-    def ask(record: PatientRecord, site: Site, order: DrugOrder) -> Answer:  # noqa: ARG001
+    def ask(record: PatientRecord, site: Site, subject: Player) -> Answer:  # noqa: ARG001
         return record.once((name, site), lambda: estimate(record, site))
 
     doubts = tuple(dict.fromkeys(remark for part in parts for remark in part.unverified))
