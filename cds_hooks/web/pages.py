@@ -19,9 +19,10 @@ from cds_hooks.web.markup import html_of
 from cds_hooks.web.settings import Authentication
 from models.features.feature import Feature
 from models.order_checks.engine import OrderChecks
-from models.order_checks.rules import Rule
+from models.order_checks.shown import shown
 from models.parameters import FILE_NAME, Parameter, load
 from models.risk_model import Output, RiskModel
+from models.rule_rows import Ruled, RuleRow
 
 # Our own style sheet and nothing else: no script, no frame, no form, nothing from another site.
 _POLICY = (
@@ -41,7 +42,7 @@ class ModelPage:
     features: tuple[Feature, ...]
     outputs: tuple[Output, ...]
     parameters: tuple[Parameter, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[RuleRow, ...]
     card: Markup
 
 
@@ -127,9 +128,15 @@ def _model_page(assessor: Assessor, release: ModelRelease) -> ModelPage:
         features=tuple(model.features) if model else (),
         outputs=tuple(assessor.outputs),
         parameters=texts.parameters,
-        rules=assessor.rules if isinstance(assessor, OrderChecks) else (),
+        rules=_rules_of(assessor),
         card=texts.card,
     )
+
+
+def _rules_of(assessor: Assessor) -> tuple[RuleRow, ...]:
+    if isinstance(assessor, OrderChecks):
+        return tuple(map(shown, assessor.rules))
+    return tuple(assessor.rows) if isinstance(assessor, Ruled) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from models.assessment import Assessment, Finding, Findings, Input, ModelReferen
 from models.order_checks.engine import OrderChecks
 from models.order_checks.orders import DrugOrder, drug_orders
 from models.order_checks.rules import Rule, read_rules
+from models.order_checks.shown import shown
 from models.risk_model import Output
+from models.rule_rows import RuleRow
 from models.site import Site
 
 ORDERED: Final = "ordered:"
@@ -40,6 +42,11 @@ class InjuryChecks:
     def rules(self) -> tuple[Rule, ...]:
         """Give the rows."""
         return self.engine.rules
+
+    @property
+    def rows(self) -> Sequence[RuleRow]:
+        """Give every rule as a reader is shown it."""
+        return tuple(map(shown, self.rules))
 
     @property
     def outputs(self) -> Sequence[Output]:

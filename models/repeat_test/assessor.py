@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from hashlib import sha256
 from typing import Final
@@ -26,8 +25,9 @@ from models.features.demographics import AGE_YEARS, DECEASED
 from models.features.readers import nothing_found
 from models.features.searches import SERVICE_ORDERS, laboratory
 from models.repeat_test.evidence import PENDING, Evidence, Wanted, last_results, pending_order, wanted
-from models.repeat_test.rows import FILE, Intervals, Orderable, load
+from models.repeat_test.rows import FILE, Intervals, Orderable, in_words, load
 from models.risk_model import Output
+from models.rule_rows import RuleRow
 from models.scope import Domain, cut_by_birth_date
 from models.site import Site
 
@@ -35,9 +35,6 @@ DELETE: Final = "delete"
 NOT_TOLD: Final = "not told:"
 """How the inputs begin that are conditions of which the chart says nothing."""
 _NO_INTERVAL: Final = "no test among the orders that has an interval"
-_A_DAY: Final = timedelta(days=1)
-# Laboratories print the short intervals in hours.
-_IN_HOURS: Final = timedelta(hours=48)
 # The chart says nothing of it: no reason to be silent, but to be said. Any other gap is.
 _NOTHING_SAID: Final = frozenset({Gap.NOT_RECORDED, Gap.TOO_OLD})
 
@@ -60,6 +57,11 @@ class RepeatTests:
         return tuple(
             Output(each.reference.id, each.meaning.title, "", each.unverified) for each in self.intervals.orderables
         )
+
+    @property
+    def rows(self) -> Sequence[RuleRow]:
+        """Give every row as a reader is shown it."""
+        return tuple(row.row for row in self.intervals.tests)
 
     @cached_property
     def searches(self) -> Sequence[Search]:
@@ -201,13 +203,10 @@ def _there(inputs: Sequence[Input], parts: int) -> str:
 
 
 def _advice(orderable: Orderable) -> str:
-    interval = orderable.interval
-    days = interval.total_seconds() / _A_DAY.total_seconds()
-    within = f"{days:g} days" if interval > _IN_HOURS else f"{days * 24:g} hours"
     left = (
         f" For the clinician to say, as no chart tells: {', '.join(orderable.not_told)}." if orderable.not_told else ""
     )
-    return f"Usually not repeated within {within}.{left}"
+    return f"Usually not repeated within {in_words(orderable.interval)}.{left}"
 
 
 def _assessor() -> RepeatTests:

@@ -15,8 +15,10 @@ from models.errors import ParametersRejected
 from models.features.feature import Feature
 from models.parameters import Label, checked_label
 from models.repeat_test.escapes import escapes
+from models.rule_rows import RuleRow
 
 FILE: Final = Path(__file__).with_name("intervals.toml")
+_IN_HOURS: Final = timedelta(hours=48)
 _KEYS: Final = frozenset({"population", "range", "begun", "test", "panel"})
 _TEST: Final = frozenset({"id", "version", "of", "tier", "citation", "label", "owner", "review"})
 _TEST_MORE: Final = frozenset({"hours", "days", "unless", "not_told", "evidence"})
@@ -49,6 +51,27 @@ class Row:
         own = () if self.label.may_be_live else (f"{self.id}: {self.label}",)
         read = (remark for feature in self.unless for remark in feature.unverified)
         return tuple(dict.fromkeys((*own, *self.meaning.unverified, *read)))
+
+    @property
+    def row(self) -> RuleRow:
+        """Give the row in words."""
+        right = ", ".join(
+            (*(feature.label for feature in self.unless), *(f"{each} (not told)" for each in self.not_told))
+        )
+        return RuleRow(
+            id=self.id,
+            version=self.version,
+            topic="minimum retest interval",
+            tier=self.tier,
+            about=self.meaning.title,
+            where=f"a result or a pending order within {in_words(self.interval)}",
+            says=f"Usually not repeated. A repeat is right in: {right}." if right else "Usually not repeated.",
+            citation=self.citation,
+            label=self.label.value,
+            is_pilot_at_most=bool(self.unverified),
+            owner=self.owner,
+            review=self.review,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +113,12 @@ class Intervals:
     orderables: tuple[Orderable, ...]
     population: Mapping[str, Any]
     by_code: Mapping[Code, Orderable] = field(repr=False)
+
+
+def in_words(interval: timedelta) -> str:
+    """Print an interval as laboratories do: the short ones in hours."""
+    days = interval / timedelta(days=1)
+    return f"{days:g} days" if interval > _IN_HOURS else f"{days * 24:g} hours"
 
 
 def load(path: Path = FILE) -> Intervals:

@@ -13,6 +13,7 @@ from cds_hooks.web.settings import Authentication, Settings
 from cds_hooks.web.site import SiteFile
 from models.order_checks.engine import OrderChecks
 from models.risk_model import RiskModel
+from models.rule_rows import Ruled
 from tests.cds_hooks.declared import a_service
 from tests.cds_hooks.web.edge import AnEdge, an_edge
 
@@ -47,6 +48,9 @@ def test_a_services_page_says_what_it_asks_and_who_answers(edge: AnEdge, service
             assert all(f"<code>{feature.name}</code>" in page.text for feature in assessor.features)
         if isinstance(assessor, OrderChecks):
             assert all(f'<tr id="{rule.id}">' in page.text for rule in assessor.rules)
+        if isinstance(assessor, Ruled):
+            assert assessor.rows
+            assert all(f'<tr id="{row.id}">' in page.text for row in assessor.rows)
     models = [assessor for assessor in found.assessors if isinstance(assessor, RiskModel)]
     assert page.text.count('<div class="card">') == len(found.assessors)
     assert page.text.count("each with its source") >= len(models)
