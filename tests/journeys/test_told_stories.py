@@ -32,6 +32,18 @@ SPEAKS = [
         ORDERS,
         "AKI stage 1 (creatinine 1.62, baseline 0.98 mg/dL): ibuprofen ordered; also lisinopril, furosemide",
     ),
+    (
+        "repeat-test",
+        "lapwing",
+        ORDERS,
+        "Haemoglobin A1c already reported (7.1%), 2026-05-20 12:00. Usually not repeated within 40 days",
+    ),
+    (
+        "repeat-test",
+        "dunlin",
+        ORDERS,
+        "Thyrotropin (TSH) already ordered, 2026-05-29 12:00. Usually not repeated within 28 days",
+    ),
     ("medication-safety", "egret", ORDERS, "Metformin is contraindicated at eGFR 17.51"),
 ]
 IS_SILENT = [
@@ -44,6 +56,8 @@ IS_SILENT = [
     ("stroke-prevention", "badger", (Hook.PATIENT_VIEW,)),
     ("acute-kidney-injury", "grouse", ORDERS),
     ("medication-safety", "grouse", ORDERS),
+    ("repeat-test", "avocet", ORDERS),
+    ("repeat-test", "sanderling", ORDERS),
 ]
 
 
