@@ -108,8 +108,11 @@ def record_from_bundle(
     encounter_id: str | None = None,
     availability: Mapping[str, Availability] | None = None,
     drafts: tuple[Resource, ...] = (),
+    selected: tuple[Resource, ...] | None = None,
 ) -> PatientRecord:
-    """Make the record of one patient of a Bundle: the only one, or the one named; `drafts` are asked about.
+    """Make the record of one patient of a Bundle: the only one, or the one named.
+
+    `drafts` are orders that nobody has placed yet, `selected` those of them that are asked about (None: all).
 
     Raises:
         ValueError: there is no Patient, or there are several and none was named.
@@ -127,6 +130,7 @@ def record_from_bundle(
         encounter_id=encounter_id,
         availability=availability,
         drafts=drafts,
+        selected=selected,
         full_urls=inside.full_urls,
     )
 

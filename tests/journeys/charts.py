@@ -63,7 +63,7 @@ class AChart:
         if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN):
             context["draftOrders"] = a_bundle(*self.drafts)
         if hook is Hook.ORDER_SELECT:
-            picked = self.drafts[-1:] if self.told else self.drafts
+            picked = self.selected_for(hook)
             context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in picked]
         if hook is Hook.ALLERGYINTOLERANCE_CREATE:
             context["allergyIntolerance"] = self.allergy
@@ -86,6 +86,11 @@ class AChart:
         if hook is Hook.ALLERGYINTOLERANCE_CREATE:
             return (self.allergy,)
         return self.drafts if hook in (Hook.ORDER_SELECT, Hook.ORDER_SIGN) else ()
+
+    def selected_for(self, hook: Hook) -> tuple[dict[str, Any], ...]:
+        """Give the drafts that a hook asks about: all, but of what is told at order-select the one just picked."""
+        found = self.drafts_for(hook)
+        return found[-1:] if self.told and hook is Hook.ORDER_SELECT else found
 
     @property
     def patient_id(self) -> str:

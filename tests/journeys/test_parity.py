@@ -123,6 +123,7 @@ def offline(service: Service, chart: AChart) -> tuple[tuple[Assessment, ...], li
         patient_id=chart.patient_id,
         encounter_id=chart.encounter_id,
         drafts=chart.drafts_for(service.hooks[0]),
+        selected=chart.selected_for(service.hooks[0]),
     )
     assessments = tuple(assessor.assess(record, POLICY.site) for assessor in service.assessors)
     moment = Moment(request=a_call(service, chart), record=record, site=POLICY.site, page=POLICY.page_of(service))
