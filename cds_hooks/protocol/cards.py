@@ -297,7 +297,7 @@ class Response:
 
 def _present(**members: Any) -> dict[str, Any]:
     """The members that have a value: an optional one without is left out (GEN-3)."""
-    return {name: value for name, value in members.items() if value is not None and value not in ("", [], {})}
+    return {name: value for name, value in members.items() if value or value is False}
 
 
 def _card(card: Card, profile: ClientProfile) -> dict[str, Any]:
