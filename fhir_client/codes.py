@@ -12,6 +12,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 UCUM = "http://unitsofmeasure.org"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"  # what Encounter.class is coded in
 ACT_PRIORITY = "http://terminology.hl7.org/CodeSystem/v3-ActPriority"  # what Encounter.priority is coded in
+ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"  # how a drug is given, beside SNOMED CT
 ADMIT_SOURCE = "http://terminology.hl7.org/CodeSystem/admit-source"  # where an inpatient came from
 
 # The same code systems under the other names that clients send (FHIR R4, terminologies-systems; HL7 OIDs).
@@ -24,6 +25,7 @@ _ALIASES = {
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "urn:oid:2.16.840.1.113883.6.8": UCUM,
     "http://hl7.org/fhir/v3/ActPriority": ACT_PRIORITY,  # STU3
+    "http://hl7.org/fhir/v3/RouteOfAdministration": ROUTE,  # STU3
     "http://hl7.org/fhir/admit-source": ADMIT_SOURCE,  # STU3
 }
 _SNOMED_CT_EDITION = SNOMED_CT + "/"  # http://snomed.info/sct/731000124108: belongs in `version`, is sent as system

@@ -6,7 +6,17 @@ from typing import Final
 from fhir_client import versions
 from fhir_client.codes import Code
 from fhir_client.dosages import instructions
-from fhir_client.elements import Resource, codings, concept_text, is_modified, mappings, source, text_of
+from fhir_client.elements import (
+    Resource,
+    codings,
+    concept_text,
+    is_modified,
+    local_reference,
+    mappings,
+    reference,
+    source,
+    text_of,
+)
 from fhir_client.facts import Medication
 from fhir_client.medications import ingredients
 from fhir_client.resources import ENTERED_IN_ERROR, Horizon
@@ -56,8 +66,21 @@ def read_medication(resource: Resource, horizon: Horizon, resolve: Resolve) -> M
         return None
     codes, drugs, text = _drug(resource, resolve)
     origin = source(resource, text_of(resource.get("resourceType")) or "MedicationRequest")
-    authored, dosage = versions.authored_at(resource), instructions(resource)
-    return Medication(origin, codes, is_active, drugs, authored, text, dosage)
+    return Medication(
+        origin,
+        codes,
+        is_active,
+        drugs,
+        versions.authored_at(resource),
+        text,
+        dosage=instructions(resource),
+        replaces=_replaced(resource),
+    )
+
+
+def _replaced(resource: Resource) -> str | None:
+    pointer = reference(resource.get("priorPrescription"))
+    return None if pointer is None else local_reference(pointer)
 
 
 def _drug(resource: Resource, resolve: Resolve) -> tuple[tuple[Code, ...], frozenset[str] | None, str]:

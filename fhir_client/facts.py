@@ -122,7 +122,8 @@ class Condition:
 class Medication:
     """An order for a drug. `ingredients` are RxNorm ingredient codes, None where the drug does not resolve.
 
-    `dosage` are its instructions as they were sent: `doses.daily_doses` reads them, nobody else.
+    `dosage` are its instructions as they were sent: `doses.daily_doses` reads them, nobody else. `replaces` is the
+    order that it takes the place of: `MedicationRequest/1`.
     """
 
     source: Source
@@ -132,6 +133,7 @@ class Medication:
     authored: Interval | None = None
     text: str = ""
     dosage: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
+    replaces: str | None = None
 
 
 class Reaction(NamedTuple):

@@ -52,6 +52,11 @@ class Listed(Generic[_Meaning, _Fact]):
         newest = max(meant, key=self._start, default=None)
         return None if newest is None else self._read(newest)
 
+    def every_active(self, meanings: Collection[_Meaning]) -> tuple[_Fact, ...]:
+        """Read all active entries that have one of the meanings, in the order of the source."""
+        meant = (row for meaning, is_active, row in self._entries if is_active and meaning in meanings)
+        return tuple(fact for row in meant if (fact := self._read(row)) is not None)
+
     def _start(self, resource: Resource) -> datetime:
         at = self._time(resource)
         return BEGINNING if at is None else at.start

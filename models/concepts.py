@@ -14,6 +14,7 @@ from fhir_client.codes import (
     ADMIT_SOURCE,
     ICD_10_CM,
     LOINC,
+    ROUTE,
     RXNORM,
     SNOMED_CT,
     Code,
@@ -32,6 +33,7 @@ _SYSTEMS = {
     "act-code": ACT_CODE,
     "act-priority": ACT_PRIORITY,
     "admit-source": ADMIT_SOURCE,
+    "route-of-administration": ROUTE,
 }
 _HEADER = frozenset({"title", "notice", "group"})
 _GROUP = frozenset({"system", "role", "means", "codes", "prefixes", "label", "citation", "evidence"})

@@ -13,7 +13,8 @@ from models.features.conditions import PALLIATIVE_CARE
 from models.features.demographics import DECEASED
 from models.features.thrombosis import ACTIVE_CANCER
 from models.features.truths import condition
-from models.mme.opioids import DAILY_DOSE, MG_A_DAY, OPIOIDS, PATCH, RXCUI, UNIT, opioids_in
+from models.mme.opioids import DAILY_DOSE, MG_A_DAY, PATCH, RXCUI, UNIT, WHY, opioids_in
+from models.mme.orders import OPIOIDS
 from models.parameters import load
 from models.risk_model import RiskModel, outputs_of
 from models.scope import Exclusion
@@ -28,13 +29,13 @@ _PATCH_FACTORS: Final[Mapping[str, float]] = PARAMETERS["patch_factors"]
 _FLOAT_DIGITS: Final = 9
 
 
-def _equivalent(row: Mapping[str, Any]) -> float | None:
-    """Give what one opioid amounts to; None where the source has no factor for the drug as it is given.
+def equivalent(row: Mapping[str, Any]) -> float | None:
+    """Give what one opioid amounts to a day; None where the source has no factor for the drug as it is given.
 
     Micrograms an hour are a patch. The same fentanyl by mouth or vein has no factor, and neither has any other patch.
     """
     found = opioids_in(row[RXCUI])
-    if found is None or len(found) != 1:
+    if row.get(WHY) or found is None or len(found) != 1:
         return None
     (ingredient,) = found
     if row[UNIT] == PATCH:
@@ -51,7 +52,7 @@ def compute(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     parts, not_convertible = [], []
     for row in values[OPIOIDS.name]:
-        amount = _equivalent(row)
+        amount = equivalent(row)
         if amount is None:
             not_convertible.append(row[RXCUI])
         else:
@@ -62,7 +63,7 @@ def compute(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def lacking(values: Mapping[str, Any]) -> dict[str, Missing]:
     """Say that a list of which nothing converts tells no sum: zero would read as harmless."""
-    if any(_equivalent(row) is not None for row in values[OPIOIDS.name]):
+    if any(equivalent(row) is not None for row in values[OPIOIDS.name]):
         return {}
     return {OPIOIDS.name: Missing(Gap.NOT_RECORDED, note="none of them can be converted")}
 

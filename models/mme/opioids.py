@@ -12,6 +12,8 @@ from models.features.feature import Entries, Feature, Kind, Problem
 RXCUI: Final = "rxcui"
 DAILY_DOSE: Final = "daily_dose"
 UNIT: Final = "unit"
+WHY: Final = "why"
+"""In the row of an order: why its dose does not count. Rows of plain values have none."""
 MG_A_DAY: Final = "mg/d"
 UG_A_DAY: Final = "ug/d"
 PATCH: Final = "ug/h"
@@ -49,7 +51,12 @@ def _code(given: Any) -> str | None:
     return text if isinstance(text, str) and text.isascii() and text.isdigit() else None
 
 
-# From a chart it takes the arithmetic of dosage instructions: whoever has done it gives the rows to `calculate`.
+def name_of(rxcui: str) -> str:
+    """Give an opioid ingredient's name."""
+    return next(group.codes[rxcui] for group in _OPIOIDS.groups if rxcui in group.codes)
+
+
+# Read from plain values here; `orders.py` reads it from a chart.
 OPIOIDS: Final = Feature(
     "opioids",
     "opioids with their daily doses",

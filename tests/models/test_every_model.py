@@ -9,13 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fhir_client.codes import UCUM
 from models.assessment import Assessed, NotApplicable, NotAssessable
 from models.features.feature import Feature, Kind
 from models.plain_values import answer
 from models.registry import calculators
 from models.risk_model import RiskModel
 from models.site import Site
-from tests.builders import a_record
+from tests.builders import Resource, a_medication, a_patient, a_record
 from tests.models.charts import an_inpatient, an_outpatient
 from tests.models.inpatients import every_inpatient
 from tests.models.patients import everyone
@@ -73,6 +74,13 @@ def merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
     return {name: value for part in parts for name, value in part.items()}
 
 
+def an_opioid_order() -> Resource:
+    """Oxycodone, 5 mg twice a day."""
+    dose = {"value": 5, "system": UCUM, "code": "mg"}
+    timing = {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}
+    return a_medication("7804", dosageInstruction=[{"doseAndRate": [{"doseQuantity": dose}], "timing": timing}])
+
+
 def charts() -> list[Any]:
     resources = [
         an_outpatient(),
@@ -81,6 +89,7 @@ def charts() -> list[Any]:
         an_outpatient(sex="other"),
         an_inpatient(),
         an_inpatient(without="67775-7"),
+        [a_patient(), an_opioid_order()],
         *everyone(),
         *every_inpatient(),
     ]

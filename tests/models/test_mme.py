@@ -4,7 +4,9 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from models.assessment import NotApplicable, NotAssessable
+from fhir_client.codes import ROUTE, SNOMED_CT
+from fhir_client.record import Availability
+from models.assessment import Assessed, Gap, Missing, NotApplicable, NotAssessable, Reading
 from models.mme import MODEL
 from models.plain_values import answer, schema
 from models.site import Site
@@ -147,3 +149,133 @@ def test_orders_alone_give_no_dose() -> None:
 def test_pain_of_another_kind_is_out_of_scope(code: str, reason: str) -> None:
     assert assess(a_condition(code)) == NotApplicable(MODEL.reference, reason)
     assert isinstance(assess(a_condition("D57.3")), NotAssessable)
+
+
+# ---- from a chart
+
+TWICE: Resource = {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}
+LOZENGE = "310294"  # fentanyl 1.6 MG Oral Lozenge
+MORPHINE_CARTRIDGE = "1731995"  # 1 ML morphine sulfate 10 MG/ML Cartridge
+OXYCODONE_TABLET = "1049502"  # 12 HR oxycodone hydrochloride 10 MG Extended Release Oral Tablet
+
+
+def taken(value: float, unit: str, timing: Resource = TWICE, **more: Any) -> list[Resource]:
+    quantity = {"value": value, "system": "http://unitsofmeasure.org", "code": unit}
+    return [{"doseAndRate": [{"doseQuantity": quantity}], "timing": timing, **more}]
+
+
+def an_order_of(rxcui: str, value: float = 1, unit: str = "{tbl}", **more: Any) -> Resource:
+    instruction = {name: more.pop(name) for name in ("timing", "route", "asNeededBoolean") if name in more}
+    return a_medication(rxcui, dosageInstruction=taken(value, unit, **instruction), **more)
+
+
+def mme(*resources: Resource, drafts: tuple[Resource, ...] = ()) -> Any:
+    found = MODEL.assess(a_record(*resources, drafts=drafts), Site())
+    return found.results["mme_per_day"] if isinstance(found, Assessed) else found
+
+
+def test_active_orders_and_drafts_add_up() -> None:
+    patch = an_order_of(
+        FENTANYL_PATCH, 1, "{patch}", timing={"repeat": {"frequency": 1, "period": 72, "periodUnit": "h"}}
+    )
+
+    assert mme(patch) == 60
+    assert mme(patch, drafts=(an_order_of(OXYCODONE_TABLET, 2, status="draft"),)) == 120
+    assert mme(patch, an_order_of(OXYCODONE_TABLET), an_order_of(OXYCODONE_TABLET)) == 120
+    assert mme(patch, an_order_of(OXYCODONE_TABLET, status="stopped")) == 60
+
+
+def test_what_is_taken_as_needed_counts_at_its_maximum_and_is_told() -> None:
+    found = assess(an_order_of(OXYCODONE_TABLET, asNeededBoolean=True))
+
+    assert found.results["mme_per_day"] == 30
+    (row,) = found.inputs[0].reading.rows
+    assert (row["name"], row["daily_dose"], row["unit"], row["as_needed"]) == ("oxycodone", 20.0, "mg/d", True)
+
+
+def test_a_draft_takes_the_place_of_the_order_that_it_changes_or_names() -> None:
+    old = an_order_of(OXYCODONE_TABLET, id="old")
+    changed = an_order_of(OXYCODONE_TABLET, 2, id="old", status="draft")
+    renewed = an_order_of(
+        OXYCODONE_TABLET,
+        2,
+        status="draft",
+        priorPrescription={"reference": "https://ehr.example/MedicationRequest/old"},
+    )
+
+    assert mme(old, drafts=(changed,)) == 60
+    assert mme(old, drafts=(renewed,)) == 60
+    assert mme(old, drafts=(an_order_of(OXYCODONE_TABLET, 2, status="draft"),)) == 90
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        (a_medication(OXYCODONE_TABLET), "the order has no dosage instruction"),
+        (a_medication(OXYCODONE_TABLET, dosageInstruction=[{"text": "1 tablet"}]), "the dose is not coded"),
+        (an_order_of(OXYCODONE_TABLET, timing={"code": {"text": "at night"}}), "how often is not coded"),
+        (an_order_of(OXYCODONE, 1), "the strength of the product is not known"),
+        (an_order_of(OXYCODONE, 0.1, "mg/kg"), "the dose goes by body size"),
+        (an_order_of(OXYCODONE, 1, "mmol"), "a dose in mmol/d"),
+        (an_order_of(LOZENGE), ""),
+        (an_order_of(MORPHINE_CARTRIDGE, 1, "mL"), "no factor for the way it is given"),
+        (an_order_of("7052", 2, "mg/h"), "no factor for the way it is given"),
+        (an_order_of(FENTANYL, 25, "ug/h"), "no factor for the way it is given"),
+        (
+            an_order_of("7052", 10, "mg", route={"coding": [{"system": SNOMED_CT, "code": "47625008"}]}),
+            "no factor for the way it is given",
+        ),
+    ],
+)
+def test_an_order_that_does_not_count_is_named_with_the_reason(order: Resource, why: str) -> None:
+    found = assess(order, an_order_of("7052", 10, "mg"))
+
+    assert found.results["mme_per_day"] == 20
+    assert found.inputs[0].reading.rows[0]["why"] == why
+    assert len(found.results["not_convertible"]) == 1
+    assert isinstance(assess(order), NotAssessable)
+
+
+@pytest.mark.parametrize(
+    ("order", "total"),
+    [
+        (an_order_of("7052", 10, "mg"), 20),
+        (an_order_of("7052", 10, "mg", route={"coding": [{"system": SNOMED_CT, "code": "26643006"}]}), 20),
+        (an_order_of("7052", 10, "mg", route={"coding": [{"system": ROUTE, "code": "PO"}]}), 20),
+        (an_order_of(FENTANYL, 25, "ug/h", route={"coding": [{"system": SNOMED_CT, "code": "45890007"}]}), 60),
+        (an_order_of(FENTANYL, 25, "ug/h", route={"coding": [{"system": ROUTE, "code": "TRNSDERM"}]}), 60),
+    ],
+)
+def test_a_dose_of_an_ingredient_counts_by_its_route(order: Resource, total: float) -> None:
+    assert mme(order) == total
+
+
+def test_of_a_combination_the_opioid_counts() -> None:
+    assert mme(an_order_of("1049625", 1, "{tbl}")) == 30  # Percocet 10/325
+
+
+def test_treatment_of_opioid_use_disorder_is_not_counted() -> None:
+    disorder, methadone = a_condition("F11.20"), an_order_of("6813", 50, "mg")
+
+    assert mme(methadone) == 470
+    assert isinstance(assess(disorder, methadone), NotAssessable)
+    found = assess(disorder, methadone, an_order_of("7052", 10, "mg"))
+    assert found.results == {"mme_per_day": 20, "parts": [{"rxcui": "7052", "mme_per_day": 20}], "not_convertible": []}
+    assert found.inputs[0].reading.note == "treatment of opioid use disorder is not counted"
+
+
+def test_without_an_opioid_there_is_nothing_to_sum() -> None:
+    found = assess(an_order_of(PARACETAMOL, 500, "mg"))
+
+    assert isinstance(found, NotAssessable)
+    assert found.missing[0].reading == Missing(Gap.NOT_RECORDED, note="no opioid among the orders")
+
+
+def test_orders_that_were_read_in_part_are_said_to_be() -> None:
+    record = a_record(an_order_of(OXYCODONE_TABLET), availability={"medications": Availability.PARTIAL})
+    found = MODEL.assess(record, Site())
+
+    assert isinstance(found, Assessed)
+    assert isinstance(found.inputs[0].reading, Reading)
+    assert "the record system answered only in part" in found.inputs[0].reading.note
+    assert isinstance(MODEL.assess(a_record(availability={}), Site()), NotAssessable)
