@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from fhir_client import versions
 from fhir_client.codes import Code
 
 _CLINICAL_STATUS: Final = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -57,6 +58,17 @@ def task(
 ) -> dict[str, Any]:
     """Draft something to do for the patient that is no order."""
     return _about(_task(description, _checked_priority(priority)), "for", patient_id, encounter_id)
+
+
+def intolerance(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the entry of an allergy as one of an intolerance: the client's own resource, whole, but for its type.
+
+    Raises:
+        NotDrafted: it has no id by which it could be updated.
+    """
+    id_ = entry.get("id")
+    _checked(id_ if isinstance(id_, str) else "")
+    return {**entry, "type": versions.kind_of_allergy("intolerance", entry)}
 
 
 def preload() -> None:

@@ -300,12 +300,20 @@ class PatientRecord:
         found = (read_order(draft, self._horizon) for draft in drafts)
         return tuple(order for order in found if order is not None)
 
-    def is_asked_about(self, draft: Medication | Order) -> bool:
+    def is_asked_about(self, draft: Medication | Order | Allergy) -> bool:
         """Tell whether advice is to be about this draft: the others are what it is to be seen beside (OSEL-1)."""
         if self._selected is None:
             return True
         kinds = ((each, text_of(each.get("resourceType")) or "") for each in self._selected)
         return draft.source.reference in {source(each, kind).reference for each, kind in kinds}
+
+    def as_drafted(self, draft: Medication | Order | Allergy) -> Resource | None:
+        """Give the resource of a draft as it was sent, for a suggestion that hands it back; None if it has no id."""
+        wanted = draft.source.reference
+        if "/" not in wanted:
+            return None
+        kinds = ((each, text_of(each.get("resourceType")) or "") for each in map(mapping, self.drafts))
+        return next((each for each, kind in kinds if source(each, kind).reference == wanted), None)
 
     def encounter(self, reference: str | None) -> Encounter | None:
         """Find an encounter by reference (`Encounter/1`), None if it is not in the record."""

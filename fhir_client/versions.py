@@ -18,6 +18,7 @@ SERVICE_ORDERS: Final = ("ServiceRequest", "ProcedureRequest", "DiagnosticOrder"
 _CONFIRMED: Final = "confirmed"
 _DENIED: Final = frozenset({"refuted", "entered-in-error"})
 _OVER: Final = frozenset({"inactive", "resolved"})
+_ALLERGY_KINDS: Final = "http://hl7.org/fhir/allergy-intolerance-type"
 # How the criticality of an allergy was written in DSTU2.
 _CRITICALITIES: Final = {"CRITL": "low", "CRITH": "high", "CRITU": "unable-to-assess"}
 _ACTIVE: Final = frozenset({"active", "recurrence", "relapse"})
@@ -304,6 +305,16 @@ def allergy_kind(resource: Resource) -> str | None:
     """Tell an allergy from an intolerance: a code to R4B, a CodeableConcept in R5."""
     found = words(resource.get("type")) & {"allergy", "intolerance"}
     return next(iter(found)) if len(found) == 1 else None
+
+
+def kind_of_allergy(kind: str, resource: Resource) -> object:
+    """Write the kind as the version of the entry has it: what else is an R5 type in it tells, where it has none yet."""
+    is_r5 = isinstance(resource.get("type"), dict) or any(
+        isinstance(seen.get("concept"), dict)
+        for reaction in mappings(resource.get("reaction"))
+        for seen in mappings(reaction.get("manifestation"))
+    )
+    return {"coding": [{"system": _ALLERGY_KINDS, "code": kind}]} if is_r5 else kind
 
 
 def criticality(resource: Resource) -> str | None:

@@ -22,6 +22,10 @@ class Window:
         """Tell whether the reading certainly lies in the window."""
         return at.start >= _beginning(as_of, self.months, self.hours)
 
+    def is_past(self, at: Interval, as_of: datetime) -> bool:
+        """Tell whether it certainly lies further back; of a partial date neither this nor `includes` may be known."""
+        return at.is_before(_beginning(as_of, self.months, self.hours))
+
     def __str__(self) -> str:
         if self.hours:
             days, hours = divmod(self.hours, _HOURS_A_DAY)

@@ -27,6 +27,18 @@ SPEAKS = [
         "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% (Lim 2003)",
     ),
     (
+        "diabetes-screening",
+        "stork",
+        (Hook.PATIENT_VIEW,),
+        "Meets laboratory criteria for diabetes (HbA1c 7.2%), not on the problem list",
+    ),
+    (
+        "diabetes-screening",
+        "grebe",
+        (Hook.PATIENT_VIEW,),
+        "Diabetes likely to come: FINDRISC at least 18 (high), no HbA1c or fasting glucose found in 12 months",
+    ),
+    (
         "acute-kidney-injury",
         "gannet",
         ORDERS,
@@ -45,6 +57,18 @@ SPEAKS = [
         "Thyrotropin (TSH) already ordered, 2026-05-29 12:00. Usually not repeated within 28 days",
     ),
     ("medication-safety", "egret", ORDERS, "Metformin is contraindicated at eGFR 17.51"),
+    (
+        "allergy-record",
+        "siskin",
+        (Hook.ALLERGYINTOLERANCE_CREATE,),
+        "Nausea after codeine is entered as an allergy: isolated gastrointestinal upset is an intolerance",
+    ),
+    (
+        "allergy-record",
+        "linnet",
+        (Hook.ALLERGYINTOLERANCE_CREATE,),
+        "The penicillin allergy is of low risk: PEN-FAST at most 1, low below 3",
+    ),
 ]
 IS_SILENT = [
     ("pneumonia-severity", "robin", (Hook.PATIENT_VIEW,)),
@@ -54,10 +78,14 @@ IS_SILENT = [
     ("stroke-prevention", "dove", (Hook.PATIENT_VIEW,)),
     ("stroke-prevention", "plover", (Hook.PATIENT_VIEW,)),
     ("stroke-prevention", "badger", (Hook.PATIENT_VIEW,)),
+    ("diabetes-screening", "lark", (Hook.PATIENT_VIEW,)),
+    ("diabetes-screening", "badger", (Hook.PATIENT_VIEW,)),
     ("acute-kidney-injury", "grouse", ORDERS),
     ("medication-safety", "grouse", ORDERS),
     ("repeat-test", "avocet", ORDERS),
     ("repeat-test", "sanderling", ORDERS),
+    ("allergy-record", "redpoll", (Hook.ALLERGYINTOLERANCE_CREATE,)),
+    ("allergy-record", "twite", (Hook.ALLERGYINTOLERANCE_CREATE,)),
 ]
 
 

@@ -33,6 +33,8 @@ def cards_of(
         context["draftOrders"] = a_bundle(*map(dict, record.drafts))
     if hook is Hook.ORDER_SELECT:
         context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in record.drafts]
+    if hook is Hook.ALLERGYINTOLERANCE_CREATE:
+        context["allergyIntolerance"] = next(d for d in record.drafts if d["resourceType"] == "AllergyIntolerance")
     if record.encounter_id is not None:
         context["encounterId"] = record.encounter_id
     body = {"hook": hook, "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "context": context}

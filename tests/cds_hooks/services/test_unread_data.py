@@ -22,7 +22,9 @@ from tests.builders import (
     a_condition,
     a_medication,
     a_patient,
+    a_reaction,
     a_record,
+    an_allergy,
     an_observation,
     an_order,
 )
@@ -153,13 +155,16 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
         an_observation("2160-0", 2.0, "mg/dL", on="2024-05-31T08:00:00Z"),
         an_observation("1988-5", 12, "mg/L", on="2024-05-31T08:00:00Z"),
     ],
+    [an_observation("4548-4", 7.1, "%", on=ON), an_observation("4548-4", 6.8, "%", on="2024-01-01")],
     [],
 )
-# What services at order entry speak of: a drug that harms the kidney, one that nobody knows, a test that was done.
+# What services at order entry speak of: a drug that harms the kidney, one that nobody knows, a test that was done; and
+# an allergy that is being entered, a side effect.
 _DRAFTS: tuple[dict[str, Any], ...] = (
     a_medication("5640", status="draft", authored=None),
     a_medication("0", status="draft", authored=None),
     an_order("1988-5", status="draft", authored=None),
+    an_allergy("7980", a_reaction("422587007")),
 )
 
 
