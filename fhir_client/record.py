@@ -12,10 +12,11 @@ from fhir_client import versions
 from fhir_client.allergies import read_allergy
 from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_entry, read_medication
-from fhir_client.elements import Resource, codings, local_reference, mapping, source, text_of
+from fhir_client.elements import Resource, codings, mapping, source, text_of
 from fhir_client.errors import Reason
 from fhir_client.facts import Allergy, Condition, Encounter, Medication, Order, Patient
 from fhir_client.listed import Listed
+from fhir_client.pointers import Pointers
 from fhir_client.resources import (
     Horizon,
     ongoing_kind,
@@ -362,37 +363,6 @@ class PatientRecord:
     def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
         condition = self._pointers.resolve(pointer, "Condition")
         return () if condition is None else codings(condition.get("code"))
-
-
-class Pointers:
-    """What the references in a chart lead to. Knows the rows and not the record: what the record keeps may keep this.
-
-    A record that led back to itself would live on, with the body it was read from, until the collector came by.
-    """
-
-    __slots__ = ("_encounters", "_rows")
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._encounters: dict[str | None, str | None] = {}
-
-    def local(self, pointer: str | None, kind: str) -> str | None:
-        """Give `Type/id` for a reference of any form; a `urn:uuid:` that no Bundle explains is the id itself."""
-        if pointer is None:
-            return None
-        known = self._rows.known_as(pointer)
-        return f"{kind}/{known.removeprefix('urn:uuid:')}" if known.startswith("urn:uuid:") else local_reference(known)
-
-    def encounter(self, pointer: str | None) -> str | None:
-        """Give `Encounter/id` for a reference to one."""
-        if pointer not in self._encounters:
-            self._encounters[pointer] = self.local(pointer, "Encounter")
-        return self._encounters[pointer]
-
-    def resolve(self, pointer: str, kind: str = "Medication") -> Resource | None:
-        """Give the row that a reference leads to, None where there is none."""
-        found, _, id_ = (self.local(pointer, kind) or "").partition("/")
-        return self._rows.named(found, id_)
 
 
 def _problem_time(resource: Resource) -> Interval | None:
