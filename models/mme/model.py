@@ -13,7 +13,7 @@ from models.features.conditions import PALLIATIVE_CARE
 from models.features.demographics import DECEASED
 from models.features.thrombosis import ACTIVE_CANCER
 from models.features.truths import condition
-from models.mme.opioids import DAILY_DOSE, MG_A_DAY, PATCH, RXCUI, UNIT, WHY, opioids_in
+from models.mme.opioids import DAILY_DOSE, MG_A_DAY, PATCH, RXCUI, UNIT, opioids_in
 from models.mme.orders import OPIOIDS
 from models.parameters import load
 from models.risk_model import RiskModel, outputs_of
@@ -35,7 +35,7 @@ def equivalent(row: Mapping[str, Any]) -> float | None:
     Micrograms an hour are a patch. The same fentanyl by mouth or vein has no factor, and neither has any other patch.
     """
     found = opioids_in(row[RXCUI])
-    if row.get(WHY) or found is None or len(found) != 1:
+    if found is None or len(found) != 1:
         return None
     (ingredient,) = found
     if row[UNIT] == PATCH:

@@ -12,8 +12,6 @@ from models.features.feature import Entries, Feature, Kind, Problem
 RXCUI: Final = "rxcui"
 DAILY_DOSE: Final = "daily_dose"
 UNIT: Final = "unit"
-WHY: Final = "why"
-"""In the row of an order: why its dose does not count. Rows of plain values have none."""
 MG_A_DAY: Final = "mg/d"
 UG_A_DAY: Final = "ug/d"
 PATCH: Final = "ug/h"

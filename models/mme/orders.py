@@ -1,12 +1,12 @@
 """The list of opioids from a chart: active orders and drafts, each with its daily dose, or why it has none."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
 from fhir_client.doses import DailyDose, DoseUnknown, daily_doses
-from fhir_client.facts import Medication
+from fhir_client.facts import Medication, Source
 from fhir_client.record import PatientRecord
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
@@ -15,14 +15,9 @@ from models.features.readers import nothing_found, partly
 from models.features.searches import CONDITIONS, MEDICATIONS
 from models.features.truths import condition
 from models.mme import opioids
-from models.mme.opioids import DAILY_DOSE, MG_A_DAY, PATCH, RXCUI, UNIT, WHY, name_of
+from models.mme.opioids import DAILY_DOSE, MG_A_DAY, PATCH, RXCUI, UNIT, name_of
 from models.site import Site
 
-NAME: Final = "name"
-ORDER: Final = "order"
-IS_DRAFT: Final = "is_draft"
-AS_NEEDED: Final = "as_needed"
-ON: Final = "on"
 NO_FACTOR: Final = "no factor for the way it is given"
 
 OPIOID_USE_DISORDER: Final = condition("opioid_use_disorder", "opioid use disorder", of="opioid_use_disorder")
@@ -34,68 +29,95 @@ _TREATED: Final = "treatment of opioid use disorder is not counted"
 _MICROGRAMS_AN_HOUR: Final = Fraction(1000, 24)  # of milligrams a day
 
 
+@dataclass(frozen=True, slots=True)
+class OrderedOpioid:
+    """One opioid of one order, with its daily dose as the calculator takes it, or `why` it does not count.
+
+    `on` is the day on which it was ordered. What is taken `as_needed` counts at its maximum and is a line of its own.
+    """
+
+    source: Source
+    is_draft: bool
+    on: str
+    rxcui: str
+    as_needed: bool = False
+    daily_dose: float | None = None
+    unit: str = ""
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """Give the opioid's name."""
+        return name_of(self.rxcui)
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """Give the row of the calculator."""
+        return {RXCUI: self.rxcui, DAILY_DOSE: self.daily_dose, UNIT: self.unit}
+
+
 def is_opioid(order: Medication) -> bool:
     """Tell whether an order's drug has an opioid in it."""
     return order.ingredients is not None and not _OPIOIDS.isdisjoint(order.ingredients)
 
 
-def ordered_opioids(record: PatientRecord) -> Iterator[tuple[Medication, bool]]:
+def ordered_opioids(record: PatientRecord, site: Site) -> tuple[OrderedOpioid, ...]:
+    """Give the opioids of the drafts, then those of the active orders; without the treatment of opioid use disorder."""
+    return _ordered(record, site)[0]
+
+
+def _ordered(record: PatientRecord, site: Site) -> tuple[tuple[OrderedOpioid, ...], bool]:
+    """Give the opioids, and whether any was left out."""
+
+    def work_out() -> tuple[tuple[OrderedOpioid, ...], bool]:
+        treated = OPIOID_USE_DISORDER.answer(record, site)
+        left_out = TREATMENT if isinstance(treated, Reading) and treated.value else frozenset[str]()
+        every = [each for order, is_draft in _orders(record) for each in _opioids(order, site, is_draft=is_draft)]
+        counted = tuple(each for each in every if each.rxcui not in left_out)
+        return counted, len(counted) < len(every)
+
+    return record.once(("ordered opioids", site), work_out)
+
+
+def _orders(record: PatientRecord) -> Iterator[tuple[Medication, bool]]:
     """Give the orders for opioids and whether each is a draft: drafts first, then the active ones they do not replace.
 
     A draft with the id of an active order is that order, changed; one can also name the order it takes the place of.
     """
-    drafts = [draft for draft in record.drafted_medications if is_opioid(draft)]
-    gone = {reference for draft in record.drafted_medications for reference in (draft.source.reference, draft.replaces)}
+    gone: set[str | None] = set()
+    for draft in record.drafted_medications:
+        gone |= {draft.source.reference, draft.replaces}
+        if is_opioid(draft):
+            yield draft, True
     active = record.drug_orders.active
     meant = [drugs for drugs, count in active.items() if count and drugs is not None and not _OPIOIDS.isdisjoint(drugs)]
-    for draft in drafts:
-        yield draft, True
     for order in record.drug_orders.every_active(meant):
         if order.source.reference not in gone:
             yield order, False
 
 
-def _read(record: PatientRecord, site: Site) -> Answer:
-    treated = OPIOID_USE_DISORDER.answer(record, site)
-    left_out = TREATMENT if isinstance(treated, Reading) and treated.value else frozenset[str]()
-    orders = list(ordered_opioids(record))
-    rows = [row for order, is_draft in orders for row in _rows(order, site, is_draft=is_draft)]
-    counted = tuple(row for row in rows if row[RXCUI] not in left_out)
-    note = _TREATED if len(counted) < len(rows) else ""
-    if not rows:
-        return nothing_found(record, MEDICATIONS.key, note=_NONE)
-    if not counted:
-        return Missing(Gap.NOT_RECORDED, note=note)
-    notes = "; ".join(part for part in (note, partly(record, MEDICATIONS.key)) if part)
-    return Reading(len(counted), None, tuple(order.source.cited for order, _ in orders), notes, rows=counted)
-
-
-def _rows(order: Medication, site: Site, *, is_draft: bool) -> Iterator[Mapping[str, Any]]:
-    about = {
-        ORDER: order.source.reference,
-        IS_DRAFT: is_draft,
-        ON: "" if order.authored is None else order.authored.text[:10],
-    }
+def _opioids(order: Medication, site: Site, *, is_draft: bool) -> Iterator[OrderedOpioid]:
+    on = "" if order.authored is None else order.authored.text[:10]
     doses = daily_doses(order)
     if isinstance(doses, DoseUnknown):
         for code in sorted(_OPIOIDS & (order.ingredients or frozenset())):
-            yield {**about, RXCUI: code, NAME: name_of(code), AS_NEEDED: False, WHY: doses.reason.value}
+            yield OrderedOpioid(order.source, is_draft, on, code, why=doses.reason.value)
         return
     for dose in doses:
         if dose.ingredient in _OPIOIDS:
-            named = {RXCUI: dose.ingredient, NAME: name_of(dose.ingredient), AS_NEEDED: dose.as_needed}
-            yield {**about, **named, **_dose(dose, site)}
+            amount, unit, why = _dose(dose, site)
+            yield OrderedOpioid(order.source, is_draft, on, dose.ingredient, dose.as_needed, amount, unit, why)
 
 
-def _dose(dose: DailyDose, site: Site) -> Mapping[str, Any]:
-    """Give a dose in the unit that says how it is given: micrograms an hour are a patch."""
+def _dose(dose: DailyDose, site: Site) -> tuple[float | None, str, str]:
+    """Give a dose in the unit that says how it is given (micrograms an hour are a patch), or why it does not count."""
     if dose.unit != MG_A_DAY:
-        return {WHY: f"a dose in {dose.unit}"}
+        return None, "", f"a dose in {dose.unit}"
     if dose.is_continuous and _is_given("Transdermal", "transdermal_route", dose, site):
-        return {DAILY_DOSE: float(dose.amount * _MICROGRAMS_AN_HOUR), UNIT: PATCH, WHY: ""}
+        return float(dose.amount * _MICROGRAMS_AN_HOUR), PATCH, ""
     if not dose.is_continuous and (_is_given("Oral", "oral_route", dose, site) or not (dose.form or dose.routes)):
-        return {DAILY_DOSE: float(dose.amount), UNIT: MG_A_DAY, WHY: ""}
-    return {DAILY_DOSE: float(dose.amount), UNIT: MG_A_DAY, WHY: NO_FACTOR}
+        return float(dose.amount), MG_A_DAY, ""
+    return float(dose.amount), MG_A_DAY, NO_FACTOR
 
 
 def _is_given(form: str, route: str, dose: DailyDose, site: Site) -> bool:
@@ -103,6 +125,20 @@ def _is_given(form: str, route: str, dose: DailyDose, site: Site) -> bool:
     if dose.form:
         return form in dose.form.split()
     return concept(route).codes(site).matches(dose.routes)
+
+
+def _read(record: PatientRecord, site: Site) -> Answer:
+    """Give the rows of what counts; what does not is named in the note, and makes the sum `at least`."""
+    found, is_less = _ordered(record, site)
+    rows = tuple(each.row for each in found if not each.why)
+    uncounted = [f"{each.name} is not counted: {each.why}" for each in found if each.why]
+    notes = [*([_TREATED] if is_less else []), *dict.fromkeys(uncounted)]
+    if not rows:
+        if found or is_less:
+            return Missing(Gap.NOT_RECORDED, note="; ".join(notes))
+        return nothing_found(record, MEDICATIONS.key, note=_NONE)
+    said = "; ".join(part for part in (*notes, partly(record, MEDICATIONS.key)) if part)
+    return Reading(len(rows), None, tuple(dict.fromkeys(each.source.cited for each in found)), said, rows=rows)
 
 
 OPIOIDS: Final[Feature] = replace(

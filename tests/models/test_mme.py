@@ -5,9 +5,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from fhir_client.codes import ROUTE, SNOMED_CT
+from fhir_client.facts import Source
 from fhir_client.record import Availability
 from models.assessment import Assessed, Gap, Missing, NotApplicable, NotAssessable, Reading
 from models.mme import MODEL
+from models.mme.orders import OrderedOpioid, ordered_opioids
 from models.plain_values import answer, schema
 from models.site import Site
 from tests.builders import Resource, a_condition, a_medication, a_record
@@ -186,11 +188,12 @@ def test_active_orders_and_drafts_add_up() -> None:
 
 
 def test_what_is_taken_as_needed_counts_at_its_maximum_and_is_told() -> None:
-    found = assess(an_order_of(OXYCODONE_TABLET, asNeededBoolean=True))
+    record = a_record(an_order_of(OXYCODONE_TABLET, id="o1", asNeededBoolean=True))
 
-    assert found.results["mme_per_day"] == 30
-    (row,) = found.inputs[0].reading.rows
-    assert (row["name"], row["daily_dose"], row["unit"], row["as_needed"]) == ("oxycodone", 20.0, "mg/d", True)
+    assert mme(an_order_of(OXYCODONE_TABLET, asNeededBoolean=True)) == 30
+    (opioid,) = ordered_opioids(record, Site())
+    assert opioid == OrderedOpioid(Source("MedicationRequest/o1"), False, "2024-03-01", OXYCODONE, True, 20.0, "mg/d")
+    assert opioid.name == "oxycodone"
 
 
 def test_a_draft_takes_the_place_of_the_order_that_it_changes_or_names() -> None:
@@ -229,10 +232,12 @@ def test_a_draft_takes_the_place_of_the_order_that_it_changes_or_names() -> None
 )
 def test_an_order_that_does_not_count_is_named_with_the_reason(order: Resource, why: str) -> None:
     found = assess(order, an_order_of("7052", 10, "mg"))
+    (first, _) = ordered_opioids(a_record(order, an_order_of("7052", 10, "mg")), Site())
 
     assert found.results["mme_per_day"] == 20
-    assert found.inputs[0].reading.rows[0]["why"] == why
-    assert len(found.results["not_convertible"]) == 1
+    assert first.why == why
+    assert why in found.inputs[0].reading.note
+    assert bool(found.results["not_convertible"]) == (not why)
     assert isinstance(assess(order), NotAssessable)
 
 
