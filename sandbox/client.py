@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import orjson
@@ -25,8 +25,16 @@ _TIMEOUT_SECONDS: Final = 30
 _EXPIRES_IN_SECONDS: Final = 300
 _REFUSALS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _TOKEN: Final = re.compile(r"\{\{\s*([^}]*?)\s*\}\}")
-# Hooks that a chart alone can fire, and whether they need an encounter.
-HOOKS_WITHOUT_ORDERS: Final = {"patient-view": False, "encounter-start": True, "encounter-discharge": True}
+# The hooks that this EHR fires, and what each needs beside the chart.
+Need = Literal["nothing", "encounter", "drafts", "allergy"]
+HOOKS: Final[Mapping[str, Need]] = {
+    "patient-view": "nothing",
+    "encounter-start": "encounter",
+    "encounter-discharge": "encounter",
+    "order-select": "drafts",
+    "order-sign": "drafts",
+    "allergyintolerance-create": "allergy",
+}
 _USER_TOKENS: Final = {
     "Practitioner": "userPractitionerId",
     "PractitionerRole": "userPractitionerRoleId",
@@ -63,17 +71,39 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
+class Entered:
+    """What is typed in and not in the chart: draft orders, which of them were just picked, an entry of an allergy."""
+
+    drafts: tuple[Resource, ...] = ()
+    picked: tuple[str, ...] = ()
+    allergy: Resource | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
-    """Who opens whose chart, and in which encounter."""
+    """Who opens whose chart, in which encounter, and what was entered."""
 
     patient: str
     user: str
     encounter: str | None = None
+    entered: Entered = Entered()
 
     def context(self) -> dict[str, str]:
-        """Write the context that the hooks without orders share."""
+        """Write the part of the context that all hooks share."""
         context = {"userId": self.user, "patientId": self.patient}
         return context if self.encounter is None else {**context, "encounterId": self.encounter}
+
+    def context_of(self, hook: str) -> dict[str, Any]:
+        """Write the whole context of a hook."""
+        context: dict[str, Any] = self.context()
+        if HOOKS[hook] == "drafts":
+            entries = [{"resource": draft} for draft in self.entered.drafts]
+            context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+        if hook == "order-select":
+            context["selections"] = list(self.entered.picked)
+        if HOOKS[hook] == "allergy":
+            context["allergyIntolerance"] = self.entered.allergy
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +173,7 @@ class CdsClient:
         request: dict[str, Any] = {
             "hook": service.hook,
             "hookInstance": str(uuid.uuid4()),
-            "context": moment.context(),
+            "context": moment.context_of(service.hook),
         }
         if faults.server != "absent":
             request["fhirServer"] = self._charts.base

@@ -36,7 +36,9 @@ def register(subparsers: "Commands[argparse.ArgumentParser]") -> None:
     _add_charts(serve)
     _add_signing(serve)
     serve.set_defaults(run=_serve)
-    run = commands.add_parser("run", help="every patient through every service whose hook needs no order")
+    run = commands.add_parser(
+        "run", help="every patient through every service, with the orders that the chart or its story drafts"
+    )
     _add_charts(run)
     _add_signing(run)
     _add_run(run)
@@ -177,7 +179,7 @@ def _tell_registration(ehr: "OpenEhr") -> None:
 def _chosen(args: argparse.Namespace, base: str, clock: Callable[[], datetime]) -> "Hospital":
     """Fill the EHR with the charts that were asked for, or with the stories."""
     from sandbox.ehr.loading import load
-    from sandbox.hospital import brought_to_yesterday, local_hospital, story_hospital
+    from sandbox.hospital import apart_from_drafts, brought_to_yesterday, local_hospital, story_hospital
 
     if args.patients is None:
         return story_hospital(base, clock)
@@ -186,7 +188,8 @@ def _chosen(args: argparse.Namespace, base: str, clock: Callable[[], datetime]) 
     if args.recent:
         resources, offsets = brought_to_yesterday(charts, clock())
         _tell_offsets(offsets, len(charts))
-    return local_hospital(resources, base, clock)
+    placed, drafted = apart_from_drafts(resources)
+    return local_hospital(placed, base, clock, entered=drafted)
 
 
 def _tell_offsets(offsets: dict[str, int], charts: int) -> None:
@@ -265,5 +268,5 @@ def _report(rows: "Sequence[Row]", *, as_json: bool) -> int:
     if len(failed) > 20:  # noqa: PLR2004 - as many as were shown
         print(f"and {len(failed) - 20} more", file=sys.stderr)
     if not rows:
-        print("chartside: nothing was called: no patient, or no service whose hook needs no order", file=sys.stderr)
+        print("chartside: nothing was called: no patient, or no service of a hook that this EHR fires", file=sys.stderr)
     return 1 if failed or not rows else 0

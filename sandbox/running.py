@@ -1,4 +1,4 @@
-"""The headless run: every patient through every service that a chart alone can fire, and what came of it."""
+"""The headless run: every patient through every service whose hook this EHR fires, and what came of it."""
 
 import re
 from collections import Counter
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from sandbox.client import HOOKS_WITHOUT_ORDERS, Call, CdsClient, Faults, ServiceEntry
-from sandbox.hospital import Hospital
+from sandbox.client import HOOKS, Call, CdsClient, Faults, ServiceEntry
+from sandbox.hospital import Hospital, NotFired
 from sandbox.reading import breaches
 
 INDICATORS: Final = ("info", "warning", "critical")
@@ -60,8 +60,8 @@ class Summary:
 
 
 def callable_here(entries: Iterable[ServiceEntry]) -> list[ServiceEntry]:
-    """Keep the services whose hooks need no order."""
-    return [entry for entry in entries if entry.hook in HOOKS_WITHOUT_ORDERS]
+    """Keep the services whose hooks this EHR fires."""
+    return [entry for entry in entries if entry.hook in HOOKS]
 
 
 def run(
@@ -75,8 +75,8 @@ def run(
     for patient in patients:
         for entry in entries:
             moment = hospital.moment(entry.hook, patient)
-            if moment is None:
-                yield Row(patient, entry.id, entry.hook, None, 0.0, (), (), "no encounter")
+            if isinstance(moment, NotFired):
+                yield Row(patient, entry.id, entry.hook, None, 0.0, (), (), moment.why)
             else:
                 yield _row(patient, client.call(entry, moment, faults))
 

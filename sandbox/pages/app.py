@@ -16,7 +16,7 @@ from sandbox.ehr.access import HEALTHS
 from sandbox.ehr.errors import Refused
 from sandbox.ehr.ordering import apply
 from sandbox.ehr.routes import fhir_blueprint
-from sandbox.hospital import Hospital
+from sandbox.hospital import Hospital, NotFired
 from sandbox.keys import KEPT
 from sandbox.pages.charting import chart_of
 from sandbox.patients.builder import DOCTOR
@@ -121,8 +121,8 @@ class _Desk:
         if not entries:
             abort(HTTPStatus.NOT_FOUND)
         moment = self._hospital.moment(entries[0].hook, str(asked.get("patient")), str(asked.get("user") or DOCTOR))
-        if moment is None:
-            return jsonify({"skipped": "this patient has no encounter"})
+        if isinstance(moment, NotFired):
+            return jsonify({"skipped": moment.why})
         call = self._client.call(entries[0], moment, _faults(asked))
         self._calls.remember(call)
         wrong = breaches(call.response) if call.status == HTTPStatus.OK else []

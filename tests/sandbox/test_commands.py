@@ -77,7 +77,7 @@ def test_a_run_prints_a_table_and_succeeds(service: str, patients: str, capsys: 
     assert lines[1].split()[:9] == ["fake", "patient-view", "1", "0", "0", "1", "0", "1", "0"]
     assert lines[2].split()[:6] == ["quiet", "encounter-start", "1", "0", "0", "0"]
     assert lines[-1] == "      1 x One thing to consider"
-    assert "2 of 2 calls" in err
+    assert "3 of 3 calls" in err
 
 
 def test_a_run_for_machines_has_a_row_for_each_call(
@@ -86,9 +86,12 @@ def test_a_run_for_machines_has_a_row_for_each_call(
     assert chartside("sandbox", "run", "--discovery", service, "--patients", patients, "--json") == 0
 
     document = orjson.loads(capsys.readouterr().out)
-    assert [(row["patient"], row["service"], row["hook"], row["status"]) for row in document["rows"]] == [
-        ("a", "fake", "patient-view", 200),
-        ("a", "quiet", "encounter-start", 200),
+    assert [
+        (row["patient"], row["service"], row["hook"], row["status"], row["skipped"]) for row in document["rows"]
+    ] == [
+        ("a", "fake", "patient-view", 200, None),
+        ("a", "quiet", "encounter-start", 200, None),
+        ("a", "orders", "order-sign", None, "nothing is ordered"),
     ]
     assert document["rows"][0]["cards"] == [{"indicator": "warning", "summary": "One thing to consider"}]
     assert document["services"][0]["indicators"] == {"info": 0, "warning": 1, "critical": 0}
@@ -99,7 +102,22 @@ def test_the_stories_are_what_runs_when_no_patients_are_named(service: str, caps
 
     rows = orjson.loads(capsys.readouterr().out)["rows"]
     assert {story.id for story in read_stories()} <= {row["patient"] for row in rows}
-    assert [row["skipped"] for row in rows if row["patient"] == "goose"] == [None, "no encounter"]
+    assert [row["skipped"] for row in rows if row["patient"] == "goose"] == [None, "no encounter", "nothing is ordered"]
+    signed = {row["patient"] for row in rows if row["hook"] == "order-sign" and row["status"] == 200}
+    assert signed == {story.id for story in read_stories() if story.drafts}
+
+
+def test_a_run_signs_the_draft_orders_that_a_bundle_brings(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draft = {"resourceType": "ServiceRequest", "id": "d1", "status": "draft", "subject": {"reference": "Patient/a"}}
+    brought = {**BUNDLE, "entry": [*BUNDLE["entry"], {"resource": draft}]}
+    (tmp_path / "a.json").write_bytes(orjson.dumps(brought))
+
+    assert chartside("sandbox", "run", "--discovery", service, "--patients", str(tmp_path), "--json") == 0
+
+    rows = orjson.loads(capsys.readouterr().out)["rows"]
+    assert [row["status"] for row in rows if row["hook"] == "order-sign"] == [200]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.client import Faults, NoServices
+from sandbox.client import Faults, Moment, NoServices
 from sandbox.hospital import local_hospital, story_resources
 from sandbox.keys import LEAD, Keys
 from sandbox.opening import Identity, OpenEhr, open_ehr
@@ -103,7 +103,7 @@ def test_a_bad_token_is_refused_and_the_refusal_shown(ehr: OpenEhr, state: str) 
 def test_a_headless_call_knows_bad_tokens_too(ehr: OpenEhr) -> None:
     moment = ehr.hospital.moment("patient-view", "wren", DOCTOR)
     (entry,) = [found for found in ehr.client.discover() if found.id == "fake"]
-    assert moment is not None
+    assert isinstance(moment, Moment)
 
     assert ehr.client.call(entry, moment, Faults(token="expired")).status == 401
 
