@@ -125,6 +125,17 @@ def names(condition: Condition) -> Iterator[str]:
                 yield from names(part)
 
 
+def certain(condition: Condition, *, truth: bool = True) -> frozenset[str]:
+    """Give the names that have been asked for, and have an answer, whenever the condition comes to this truth."""
+    match condition:
+        case Not():
+            return certain(condition.part, truth=not truth)
+        case Group():
+            parts = [certain(part, truth=truth) for part in condition.parts]
+            return frozenset.intersection(*parts) if truth is condition.decisive else frozenset().union(*parts)
+    return frozenset({condition.name})
+
+
 def comparisons(condition: Condition) -> Iterator[Comparison]:
     """Give the comparisons in a condition, in their order."""
     match condition:

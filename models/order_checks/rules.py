@@ -6,7 +6,7 @@ A row says which drug it is about (`drug`), which others beside it in other orde
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -160,7 +160,7 @@ def _rule(row: Mapping[str, Any], topic: str, place: str) -> Rule:
         message=row["message"],
         action=row["action"],
         remedies=tuple(row.get("remedies", ())),
-        monitoring=tuple(row.get("monitoring", ())),
+        monitoring=_code_sets(row.get("monitoring", ()), place),
         unless=tuple(row.get("unless", ())),
         is_distinct=row.get("distinct", False),
         counts_local=row.get("local", False),
@@ -178,9 +178,20 @@ def _rule(row: Mapping[str, Any], topic: str, place: str) -> Rule:
     return rule
 
 
+def _code_sets(names: Sequence[str], place: str) -> tuple[str, ...]:
+    """Take the names of code sets that there are: a wrong one would first be met by a patient."""
+    for name in names:
+        try:
+            concept(name)
+        except FileNotFoundError as error:
+            raise ParametersRejected(place, f"watches {name}, which is no code set") from error
+    return tuple(names)
+
+
 def _check_words(rule: Rule, place: str) -> None:
-    """Refuse a message that names what the rule does not know."""
-    known = {"drug", *rule.terms} | ({"with"} if rule.partners else set())
+    """Refuse a message that names what the rule does not know, or does not have to know for it to hold."""
+    asked = frozenset() if rule.condition is None else expression.certain(rule.condition)
+    known = {"drug", *asked} | ({"with"} if rule.partners else set())
     for text in (rule.message, rule.action):
         if not text or {name for _, name, _, _ in Formatter().parse(text) if name is not None} - known:
             raise ParametersRejected(place, "has a message that names something else than its drugs and conditions")

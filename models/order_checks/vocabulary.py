@@ -26,6 +26,7 @@ from models.features.truths import condition
 from models.features.vitals import WEIGHT_KG
 from models.features.windows import Window
 from models.kdigo_aki import MODEL as KDIGO_AKI
+from models.order_checks.of_the_allergies import ALLERGY_TERMS
 from models.order_checks.of_the_chart import (
     CORRECTED_CALCIUM_MG_DL,
     CREATININE_MEASURED,
@@ -101,6 +102,7 @@ def _worked_out() -> tuple[Term, ...]:
         *map(of_chart, (CREATININE_MG_DL, CORRECTED_CALCIUM_MG_DL, HEMOGLOBIN_FALL_G_DL)),
         *map(of_chart, (CREATININE_MEASURED, POTASSIUM_MEASURED)),
         *ORDER_TERMS,
+        *ALLERGY_TERMS,
     )
 
 
