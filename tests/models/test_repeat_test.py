@@ -190,6 +190,16 @@ def test_an_order_that_was_answered_is_not_pending() -> None:
     )
 
 
+def test_an_order_that_was_answered_does_not_stand_against_one_that_is_signed_again() -> None:
+    """[OSIG-2] The result may be that of either: nothing is said."""
+    crp = row("repeat-crp")
+    revised = pending(crp, authored="2024-05-31T05:00:00Z")
+    result = a_result(crp.parts[0], datetime.fromisoformat("2024-05-31T06:00:00Z"))
+    other = pending(crp, authored="2024-05-31T04:00:00Z")
+    assert found(asked(other, result, drafts=(revised,))) == []
+    assert len(found(asked(other, drafts=(revised,)))) == 1
+
+
 # ---- the draft
 
 
