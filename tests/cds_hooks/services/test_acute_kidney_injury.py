@@ -82,6 +82,12 @@ def test_two_harmful_drafts_are_one_card_and_one_removal() -> None:
     ]
 
 
+def test_a_drug_that_is_taken_already_is_not_named_beside_itself() -> None:
+    chart = (BASELINE, DOUBLED, a_medication(IBUPROFEN))
+    summary = the_card(ordering(a_draft(IBUPROFEN), chart=chart)).summary
+    assert summary == "AKI stage 2 (creatinine 2.1, baseline 1 mg/dL): ibuprofen ordered"
+
+
 def test_a_drug_that_may_be_needed_is_to_be_reviewed_not_removed() -> None:
     card = the_card(ordering(a_draft(FUROSEMIDE)))
     assert card.indicator is Indicator.INFO
