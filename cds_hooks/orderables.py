@@ -1,19 +1,21 @@
-"""What suggestions order: tests and referrals by name, their codes in orderables.toml."""
+"""What suggestions order: tests, referrals and drugs by name, their codes in orderables.toml."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from fhir_client.codes import LOINC, Code
+from fhir_client.codes import LOINC, RXNORM, Code
 from models.parameters import checked_label
 
+_SYSTEMS = {"loinc": LOINC, "rxnorm": RXNORM}
 _FILE = Path(__file__).with_name("orderables.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Orderable:
-    """A test or referral: what the clinician reads, and the LOINC code where there is one."""
+    """A test, referral or drug: what the clinician reads, and the LOINC or RxNorm code where there is one."""
 
     display: str
     code: Code | None
@@ -36,7 +38,8 @@ def _all() -> dict[str, Orderable]:
         entries = tomllib.load(file)
     for name, entry in entries.items():
         checked_label(entry, f"{_FILE.name}: {name}")
-    return {
-        name: Orderable(entry["display"], Code(LOINC, entry["code"]) if "code" in entry else None)
-        for name, entry in entries.items()
-    }
+    return {name: Orderable(entry["display"], _code(entry)) for name, entry in entries.items()}
+
+
+def _code(entry: Mapping[str, str]) -> Code | None:
+    return Code(_SYSTEMS[entry.get("system", "loinc")], entry["code"]) if "code" in entry else None

@@ -46,6 +46,13 @@ def service_request(
     return _about(body, "subject", patient_id, encounter_id)
 
 
+def medication_request(
+    code: Code | None, display: str, *, patient_id: str, encounter_id: str | None = None, reason_text: str
+) -> dict[str, Any]:
+    """Draft an order for a drug, for the clinician to dose and sign; without a code it is one in words."""
+    return _about(_medication_request(code, display, reason_text), "subject", patient_id, encounter_id)
+
+
 def condition(
     code: Code, display: str, *, patient_id: str, encounter_id: str | None = None, note: str | None = None
 ) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def intolerance(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def preload() -> None:
     """Import the models now: the first import takes a second that no call should wait for."""
-    from fhir.resources.R4B import condition, servicerequest, task  # noqa: F401, PLC0415
+    from fhir.resources.R4B import condition, medicationrequest, servicerequest, task  # noqa: F401, PLC0415
 
 
 @lru_cache(maxsize=512)
@@ -91,6 +98,21 @@ def _service_request(code: Code | None, display: str, reason: str | None, priori
     if reason is not None:
         body["reasonCode"] = [{"text": reason}]
     return _validated(ServiceRequest, body)
+
+
+@lru_cache(maxsize=512)
+def _medication_request(code: Code | None, display: str, reason: str) -> bytes:
+    from fhir.resources.R4B.medicationrequest import MedicationRequest  # noqa: PLC0415 - see the module's docstring
+
+    body: dict[str, Any] = {
+        "resourceType": "MedicationRequest",
+        "status": "draft",
+        "intent": "order",
+        "medicationCodeableConcept": _concept(code, display),
+        "subject": _SOMEONE,
+        "reasonCode": [{"text": reason}],
+    }
+    return _validated(MedicationRequest, body)
 
 
 @lru_cache(maxsize=512)

@@ -2,12 +2,13 @@ import copy
 
 import pytest
 from fhir.resources.R4B.condition import Condition
+from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from fhir.resources.R4B.task import Task
 
 from fhir_client import drafting
-from fhir_client.codes import ICD_10_CM, LOINC, Code
-from fhir_client.drafting import NotDrafted, condition, preload, service_request, task
+from fhir_client.codes import ICD_10_CM, LOINC, RXNORM, Code
+from fhir_client.drafting import NotDrafted, condition, medication_request, preload, service_request, task
 
 ACR = Code(LOINC, "9318-7")
 CKD = Code(ICD_10_CM, "N18.31")
@@ -44,6 +45,26 @@ def test_an_order_without_a_code_is_one_in_words() -> None:
 
     ServiceRequest.model_validate(order)
     assert order["code"] == {"text": "Nephrology referral"}
+
+
+def test_an_order_for_a_drug_is_a_draft_to_be_dosed_and_signed() -> None:
+    order = medication_request(
+        Code(RXNORM, "1725059"), "naloxone", patient_id="p1", encounter_id="e1", reason_text="Rescue from an overdose"
+    )
+
+    MedicationRequest.model_validate(order)
+    assert order == {
+        "resourceType": "MedicationRequest",
+        "status": "draft",
+        "intent": "order",
+        "medicationCodeableConcept": {
+            "coding": [{"system": RXNORM, "code": "1725059", "display": "naloxone"}],
+            "text": "naloxone",
+        },
+        "subject": {"reference": "Patient/p1"},
+        "encounter": {"reference": "Encounter/e1"},
+        "reasonCode": [{"text": "Rescue from an overdose"}],
+    }
 
 
 def test_a_problem_is_active_and_confirmed_once_it_is_accepted() -> None:
