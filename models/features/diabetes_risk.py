@@ -7,7 +7,7 @@ from models.features.logic import noted
 from models.features.medications import BP_TREATED
 from models.features.readers import latest_quantity
 from models.features.searches import vital_signs
-from models.features.truths import condition
+from models.features.truths import active_ingredient, condition
 from models.features.windows import Window
 
 # As for the body weight (models.md 5): the source sets no window and gives no plausible range.
@@ -26,4 +26,7 @@ HIGH_GLUCOSE_EVER: Final = noted(
     "high blood glucose ever",
     condition("high_glucose", "high blood glucose", of="high_glucose", ever=True),
     if_false="from the problem list; laboratory results are not read",
+)
+GLUCOSE_LOWERING_DRUG: Final = replace(
+    active_ingredient("glucose_lowering_drug", "glucose-lowering drug", of="glucose_lowering_drugs"), required=False
 )

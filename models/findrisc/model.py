@@ -44,27 +44,37 @@ def _holds(row: Mapping[str, float], value: float) -> bool:
     return value < row.get("below", _NO_BOUND) and value <= row.get("up_to", _NO_BOUND)
 
 
-def _parts(values: Mapping[str, Any]) -> dict[str, int]:
+def known_parts(values: Mapping[str, Any]) -> dict[str, int]:
+    """Give the points of each item that is known; the total can only be higher. Sex must be known."""
     return {
-        "age_years": _row("age_years", values["age_years"]),
-        "bmi_kg_m2": _row("bmi_kg_m2", values["bmi_kg_m2"]),
-        "waist_cm": _row(f"waist_cm_{values['sex']}", values["waist_cm"]),
-        "active_daily": 0 if values["active_daily"] else PARAMETERS["active_daily"],
-        "vegetables_daily": 0 if values["vegetables_daily"] else PARAMETERS["vegetables_daily"],
-        "antihypertensive": PARAMETERS["antihypertensive"] if values["antihypertensive"] else 0,
-        "high_glucose_ever": PARAMETERS["high_glucose_ever"] if values["high_glucose_ever"] else 0,
-        "family_history": PARAMETERS["family_history"][values["family_history"]],
+        feature.name: _part(feature.name, values)
+        for feature in _FEATURES
+        if feature.name in values and feature is not SEX
     }
+
+
+def _part(name: str, values: Mapping[str, Any]) -> int:
+    match name:
+        case "age_years" | "bmi_kg_m2":
+            return _row(name, values[name])
+        case "waist_cm":
+            return _row(f"waist_cm_{values['sex']}", values[name])
+        case "family_history":
+            return int(PARAMETERS[name][values[name]])
+        case "active_daily" | "vegetables_daily":
+            return 0 if values[name] else int(PARAMETERS[name])
+        case _:
+            return int(PARAMETERS[name]) if values[name] else 0
 
 
 def compute(values: Mapping[str, Any]) -> dict[str, int]:
     """Give the total."""
-    return {"points": sum(_parts(values).values())}
+    return {"points": sum(known_parts(values).values())}
 
 
 def drive(values: Mapping[str, Any]) -> dict[str, tuple[Driver, ...]]:
     """Give the points of each item; sex tells which table of the waist counts, and has none."""
-    return {"points": tuple(Driver(name, _LABELS[name], amount) for name, amount in _parts(values).items())}
+    return {"points": tuple(Driver(name, _LABELS[name], amount) for name, amount in known_parts(values).items())}
 
 
 MODEL = RiskModel(

@@ -351,10 +351,10 @@ def _pregnant(chart: AChart) -> AChart:
 
 
 def test_opening_a_chart_is_quiet() -> None:
-    """[PV-3] Quiet, since a chart is opened often: of 100 charts at most 75 cards, 20 of them more than information.
+    """[PV-3] Quiet, since a chart is opened often: of 100 charts at most 80 cards, 20 of them more than information.
 
     The generated patients are sicker than those of a practice: a quarter are in hospital, most have a long-term
-    illness. The budget is what was measured (70 and 18) and a little: a change that speaks oftener has to say so here.
+    illness. The budget is what was measured (76 and 18) and a little: a change that speaks oftener has to say so here.
     """
     opened = [
         each
@@ -363,6 +363,6 @@ def test_opening_a_chart_is_quiet() -> None:
     ]
     cards = [card for each in opened for card in each.cards]
     urgent = [card for card in cards if card.indicator is not Indicator.INFO]
-    assert 0 < len(cards) <= GENERATED * 0.75
+    assert 0 < len(cards) <= GENERATED * 0.80
     assert 0 < len(urgent) <= GENERATED * 0.20
     assert max(len(each.cards) for each in opened) <= 2

@@ -36,7 +36,7 @@ SPEAKS = [
         "diabetes-screening",
         "grebe",
         (Hook.PATIENT_VIEW,),
-        "Diabetes likely to come: FINDRISC at least 18 (high), no HbA1c or fasting glucose found in 12 months",
+        "Diabetes likely to come: FINDRISC at least 18 (high), no usable HbA1c or fasting glucose in 12 months",
     ),
     (
         "acute-kidney-injury",
@@ -69,8 +69,15 @@ SPEAKS = [
         (Hook.ALLERGYINTOLERANCE_CREATE,),
         "The penicillin allergy is of low risk: PEN-FAST at most 1, low below 3",
     ),
+    (
+        "readmission",
+        "mallard",
+        (Hook.ENCOUNTER_DISCHARGE,),
+        "High risk of readmission: LACE 14 of 19, simplified HOSPITAL 7 of 12",
+    ),
 ]
 IS_SILENT = [
+    ("readmission", "teal", (Hook.ENCOUNTER_DISCHARGE,)),
     ("pneumonia-severity", "robin", (Hook.PATIENT_VIEW,)),
     ("pneumonia-severity", "badger", (Hook.PATIENT_VIEW,)),
     ("liver-fibrosis", "carp", (Hook.PATIENT_VIEW,)),

@@ -25,6 +25,7 @@ from tests.builders import (
     a_reaction,
     a_record,
     an_allergy,
+    an_encounter,
     an_observation,
     an_order,
 )
@@ -156,6 +157,12 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
         an_observation("1988-5", 12, "mg/L", on="2024-05-31T08:00:00Z"),
     ],
     [an_observation("4548-4", 7.1, "%", on=ON), an_observation("4548-4", 6.8, "%", on="2024-01-01")],
+    [
+        an_encounter("EMER", "2024-05-12T03:00:00Z", "2024-05-12T09:00:00Z"),
+        an_encounter("IMP", "2024-05-12T09:30:00Z"),
+        a_condition("I50.9"),
+        a_condition("J44.9"),
+    ],
     [],
 )
 # What services at order entry speak of: a drug that harms the kidney, one that nobody knows, a test that was done; and
