@@ -194,6 +194,15 @@ class Encounter:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A report that is there to be read, of a test or an imaging study; `at` is when that was made, else reported."""
+
+    source: Source
+    codings: tuple[Code, ...]
+    at: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An order that is not a drug: a requested test or service, for what is already under way.
 

@@ -14,7 +14,7 @@ from fhir_client.codes import Code, CodeSet
 from fhir_client.drugs import order_entry, read_medication
 from fhir_client.elements import Resource, codings, mapping, source, text_of
 from fhir_client.errors import Reason
-from fhir_client.facts import Allergy, Condition, Encounter, Medication, Order, Patient
+from fhir_client.facts import Allergy, Condition, Encounter, Medication, Order, Patient, Report
 from fhir_client.listed import Listed
 from fhir_client.pointers import Pointers
 from fhir_client.resources import (
@@ -25,6 +25,7 @@ from fhir_client.resources import (
     read_encounter,
     read_order,
     read_patient,
+    read_report,
 )
 from fhir_client.results import ResultIndex, Results
 from fhir_client.rows import Rows
@@ -276,6 +277,16 @@ class PatientRecord:
     def allergies(self) -> tuple[Allergy, ...]:
         """Give the allergies and intolerances that hold, the last recorded first; that there is none is no allergy."""
         return self._facts("allergies", ("AllergyIntolerance",), self._active_allergy, lambda allergy: allergy.recorded)
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """Give the reports that may be read, newest first."""
+        return self._facts(
+            "reports",
+            ("DiagnosticReport",),
+            lambda resource: read_report(resource, self._horizon),
+            lambda each: each.at,
+        )
 
     @property
     def drafted_allergies(self) -> tuple[Allergy, ...]:

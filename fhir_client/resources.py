@@ -25,10 +25,11 @@ from fhir_client.elements import (
     text_of,
     words,
 )
-from fhir_client.facts import Condition, Encounter, Observation, Order, Patient, Quantity, Source
+from fhir_client.facts import Condition, Encounter, Observation, Order, Patient, Quantity, Report, Source
 from fhir_client.times import BEGINNING, FOREVER, Interval, read_time
 
 _USABLE_RESULTS: Final = frozenset({"final", "amended", "corrected"})
+_READABLE_REPORTS: Final = _USABLE_RESULTS | {"appended"}
 ENTERED_IN_ERROR: Final = "entered-in-error"
 # Encounter.status of R4: the patient is there, or only away for a while.
 _ONGOING: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
@@ -272,6 +273,20 @@ def read_order(resource: Resource, horizon: Horizon) -> Order | None:
         due=versions.due_at(resource),
         recurs=versions.recurs(resource),
     )
+
+
+# ---- reports
+
+
+def read_report(resource: Resource, horizon: Horizon) -> Report | None:
+    """Read a report that is final, amended, corrected or added to."""
+    if text_of(resource.get("status")) not in _READABLE_REPORTS:
+        return None
+    issued = Interval.parse(resource.get("issued"))
+    at = versions.observed_at(resource) or issued
+    if horizon.hides(at) or horizon.hides(issued):
+        return None
+    return Report(source(resource, "DiagnosticReport"), codings(resource.get("code")), at)
 
 
 # ---- encounters

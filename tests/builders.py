@@ -201,6 +201,23 @@ def an_order(
     )
 
 
+def a_report(
+    code: Coded, on: str | None = "2024-05-20", *, status: str | None = "final", patient: str = "p1", **more: Any
+) -> Resource:
+    """Build a DiagnosticReport; a bare code is LOINC."""
+    return _without_none(
+        {
+            "resourceType": "DiagnosticReport",
+            "id": _new_id("report"),
+            "status": status,
+            "code": _concept(code, LOINC),
+            "subject": {"reference": f"Patient/{patient}"},
+            "effectiveDateTime": on,
+            **more,
+        }
+    )
+
+
 def a_record(
     *resources: Resource,
     as_of: str | datetime = "2024-06-01T00:00:00Z",

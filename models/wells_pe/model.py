@@ -3,12 +3,12 @@
 Two of its items are a clinician's judgement. No chart gives them, so no chart alone gives a total.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from models.assessment import Driver
+from models.assessment import Driver, Input, Reading
 from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED
 from models.features.feature import Feature, Kind
@@ -49,6 +49,12 @@ def compute(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the total, in halves, and its band of two."""
     points = sum(_parts(values).values())
     return {"points": points, "band": "unlikely" if points <= _UNLIKELY_UP_TO else "likely"}
+
+
+def known_points(inputs: Iterable[Input]) -> float:
+    """Give the points of those items that are known: no chart gives them all, and the total can only be higher."""
+    known = {each.name: each.reading.value for each in inputs if isinstance(each.reading, Reading)}
+    return sum(float(_POINTS[name]) for name, value in known.items() if _counts(name, value))
 
 
 def drive(values: Mapping[str, Any]) -> dict[str, tuple[Driver, ...]]:

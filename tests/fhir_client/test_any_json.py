@@ -17,6 +17,7 @@ from tests.builders import (
     a_medication,
     a_patient,
     a_reaction,
+    a_report,
     an_allergy,
     an_encounter,
     an_observation,
@@ -44,6 +45,7 @@ WHOLE = [
     an_encounter(reason=[{"value": [{"concept": {}}]}], reasonReference=[{"reference": "Condition/1"}]),
     an_order("9318-7", item=[{"code": {}}]),
     an_allergy("723", a_reaction("271807003", substance={"text": "x"}, onset="2020"), category=["food"], onset="2020"),
+    a_report("24725-4", issued="2024-05-21T08:00:00Z"),
     DRUG,
 ]
 
@@ -58,6 +60,7 @@ def ask_for_everything(record: PatientRecord) -> list[object]:
         record.medications,
         record.drafted_medications,
         record.allergies,
+        record.reports,
         record.drafted_allergies,
         record.encounters,
         record.encounter("Encounter/e1"),
