@@ -56,6 +56,12 @@ SPEAKS = [
         ORDERS,
         "Thyrotropin (TSH) already ordered, 2026-05-29 12:00. Usually not repeated within 28 days",
     ),
+    (
+        "opioid-safety",
+        "godwit",
+        (Hook.ORDER_SIGN,),
+        "Oxycodone with diazepam: 120 MME a day",
+    ),
     ("medication-safety", "egret", ORDERS, "Metformin is contraindicated at eGFR 17.51"),
     (
         "allergy-record",
@@ -89,6 +95,8 @@ IS_SILENT = [
     ("diabetes-screening", "badger", (Hook.PATIENT_VIEW,)),
     ("acute-kidney-injury", "grouse", ORDERS),
     ("medication-safety", "grouse", ORDERS),
+    ("opioid-safety", "whimbrel", (Hook.ORDER_SIGN,)),
+    ("opioid-safety", "grouse", (Hook.ORDER_SIGN,)),
     ("repeat-test", "avocet", ORDERS),
     ("repeat-test", "sanderling", ORDERS),
     ("allergy-record", "redpoll", (Hook.ALLERGYINTOLERANCE_CREATE,)),
