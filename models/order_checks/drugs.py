@@ -38,7 +38,7 @@ class Drugs:
 
     def matched(self, ingredients: frozenset[str]) -> frozenset[str]:
         """Give the ingredients of a drug that answer to this name: none if it does not."""
-        found = ingredients & self.codes.keys()
+        found = ingredients.intersection(self.codes)
         return frozenset() if self.together and len(found) < len(self.codes) else found
 
     def printed(self, matched: frozenset[str]) -> str:
@@ -48,7 +48,7 @@ class Drugs:
     def remarks(self, matched: frozenset[str]) -> tuple[str, ...]:
         """Say which of the matched codes rest on too little to be live."""
         doubtful = {**unverified_ingredients(), **self.labels}
-        return tuple(f"RxNorm {code}: {doubtful[code]}" for code in sorted(matched & doubtful.keys()))
+        return tuple(f"RxNorm {code}: {doubtful[code]}" for code in sorted(matched.intersection(doubtful)))
 
 
 @cache
