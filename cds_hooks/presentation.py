@@ -36,6 +36,9 @@ _PRINTED = {
     "10*9/L": "10⁹/L",
 }
 
+# How an interval without its other end is written (fhir_client/times.py).
+_OPEN = ("since ", "until ")
+
 JUDGEMENT = "Supports, does not replace, clinical judgement."
 
 
@@ -68,14 +71,19 @@ def value_with_unit(value: Value, unit: str) -> str:
 
 def day(at: Interval | None) -> str:
     """Print the date of a fact, as precise as it was sent."""
-    return plain(at.text[:10]) if at is not None and at.text else "no date"
+    return plain(_cut(at.text, 10)) if at is not None and at.text else "no date"
 
 
 def minute(at: Interval | None) -> str:
     """Print date and time of a fact to the minute, for what changes within the day."""
     if at is None or not at.text:
         return "no time"
-    return plain(at.text[:16].replace("T", " "))
+    return plain(_cut(at.text, 16).replace("T", " "))
+
+
+def _cut(text: str, length: int) -> str:
+    word = next((word for word in _OPEN if text.startswith(word)), "")
+    return word + text[len(word) :][:length]
 
 
 def inputs_table(inputs: Iterable[Input], *, timed: bool = False) -> str:

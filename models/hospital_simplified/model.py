@@ -1,10 +1,10 @@
 """Simplified HOSPITAL: what it needs, whom it is for, and its points; every number is in parameters.toml."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.assessment import Driver
+from models.assessment import Driver, Input, Reading
 from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED
 from models.features.labs import HEMOGLOBIN_G_DL, SODIUM_MMOL_L
@@ -37,6 +37,13 @@ _FEATURES: Final = (
 def compute(values: Mapping[str, Any]) -> dict[str, int]:
     """Give the total."""
     return {"points": sum(points_of(PARAMETERS, _FEATURES, values).values())}
+
+
+def known_points(inputs: Iterable[Input]) -> int:
+    """Give the points of what is known: the whole score can only be higher."""
+    known = {each.name: each.reading.value for each in inputs if isinstance(each.reading, Reading)}
+    features = [feature for feature in _FEATURES if feature.name in known]
+    return sum(points_of(PARAMETERS, features, known).values())
 
 
 def drive(values: Mapping[str, Any]) -> dict[str, tuple[Driver, ...]]:

@@ -1,11 +1,12 @@
 """LACE: what it needs, whom it is for, and its points; every number is in parameters.toml."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from fhir_client.codes import ICD_10_CM, Code
+from models.assessment import Input, Reading
 from models.concepts import concept
 from models.features.comorbidities import ICD10, found_categories
 from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
@@ -39,10 +40,27 @@ _ITEM_OF: Final = {"mild_liver": _MILD, "moderate_severe_liver": _GRAVE}
 _FLOAT_DIGITS: Final = 9  # closer than any clock: 72 hours are three days
 
 
-def _row(table: str, value: float) -> int:
-    rows: Sequence[Mapping[str, float]] = PARAMETERS[table]
+_LETTERS: Final = tuple(each.name for each in (LENGTH_OF_STAY_DAYS, ACUTE_ADMISSION, COMORBIDITY_POINTS, ED_VISITS_6M))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The points of the letters that are known, and between what the whole score lies."""
+
+    parts: Mapping[str, int]
+    least: int
+    most: int
+
+
+def _points(letter: str, value: float) -> int:
+    if letter == ACUTE_ADMISSION.name:
+        return int(PARAMETERS[letter]) if value else 0
+    rows: Sequence[Mapping[str, float]] = PARAMETERS[letter]
     given = round(float(value), _FLOAT_DIGITS)
     return int(next(row["points"] for row in rows if given < row.get("below", float("inf"))))
+
+
+_MOST: Final = {letter: _points(letter, 1 if letter == ACUTE_ADMISSION.name else float("1e9")) for letter in _LETTERS}
 
 
 def comorbidity(codes: Iterable[str]) -> int:
@@ -56,17 +74,28 @@ def comorbidity(codes: Iterable[str]) -> int:
     return sum(_WEIGHTS.get(item, 0) for item in items)
 
 
+def _parts(values: Mapping[str, Any]) -> dict[str, int]:
+    """Give the points of each letter that is known, by the name of its input."""
+    given = dict(values)
+    if given.get(COMORBIDITY_POINTS.name) is None and ICD10.name in given:
+        given[COMORBIDITY_POINTS.name] = comorbidity(given[ICD10.name])
+    return {letter: _points(letter, given[letter]) for letter in _LETTERS if given.get(letter) is not None}
+
+
 def compute(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the total, and the points of each letter by the name of its input."""
-    given = values.get(COMORBIDITY_POINTS.name)
-    weighed = comorbidity(values[ICD10.name]) if given is None else given
-    parts = {
-        "length_of_stay_days": _row("length_of_stay_days", values["length_of_stay_days"]),
-        "acute_admission": int(PARAMETERS["acute_admission"]) if values["acute_admission"] else 0,
-        "comorbidity_points": _row("comorbidity_points", weighed),
-        "ed_visits_6m": _row("ed_visits_6m", values["ed_visits_6m"]),
-    }
+    parts = _parts(values)
     return {"points": sum(parts.values()), "parts": parts}
+
+
+def known_points(inputs: Iterable[Input]) -> Known:
+    """Give the points of what is known, and what the whole score has at least and at most.
+
+    How a patient was admitted is seldom coded, and often makes no difference.
+    """
+    parts = _parts({each.name: each.reading.used for each in inputs if isinstance(each.reading, Reading)})
+    least = sum(parts.values())
+    return Known(parts, least, least + sum(most for letter, most in _MOST.items() if letter not in parts))
 
 
 MODEL = RiskModel(

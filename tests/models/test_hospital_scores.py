@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from models.assessment import Assessed, Gap, NotApplicable, NotAssessable
 from models.hospital import MODEL as HOSPITAL
 from models.hospital_simplified import MODEL as SIMPLIFIED
+from models.hospital_simplified.model import known_points
 from models.plain_values import answer, schema
 from models.risk_model import RiskModel
 from models.site import Site
@@ -128,3 +129,10 @@ def test_without_a_stay_there_is_no_score(model: RiskModel) -> None:
     assert assess(model, *an_outpatient()) == silent
     over = an_encounter("IMP", "2024-05-20T08:00:00Z", "2024-05-25T08:00:00Z")
     assert assess(model, *an_outpatient(over)) == silent
+
+
+def test_what_is_known_is_the_least_that_the_simplified_score_can_be() -> None:
+    whole = assess(SIMPLIFIED, *at_discharge())
+    assert known_points(whole.inputs) == whole.results["points"] == 4
+    assert known_points(assess(SIMPLIFIED, *at_discharge(without="718-7")).inputs) == 3
+    assert known_points(()) == 0

@@ -5,7 +5,7 @@ import pytest
 
 from models.assessment import Assessed, Gap, NotApplicable, NotAssessable
 from models.lace import MODEL
-from models.lace.model import comorbidity
+from models.lace.model import comorbidity, known_points
 from models.plain_values import answer
 from models.site import Site
 from tests.builders import Resource, a_condition, a_record
@@ -125,3 +125,12 @@ def test_how_the_patient_came_is_not_guessed() -> None:
 
 def test_without_a_stay_there_is_no_score() -> None:
     assert assess(*an_outpatient()) == NotApplicable(MODEL.reference, "no inpatient stay goes on or is named")
+
+
+def test_what_is_known_bounds_the_whole_score() -> None:
+    known = known_points(assess(*at_discharge(a_condition("I50.9"), without="EMER")).inputs)
+    assert dict(known.parts) == {"length_of_stay_days": 4, "comorbidity_points": 3, "ed_visits_6m": 0}
+    assert (known.least, known.most) == (7, 10)
+    whole = known_points(assess(*at_discharge(a_condition("I50.9"))).inputs)
+    assert (whole.least, whole.most) == (11, 11)
+    assert (known_points(()).least, known_points(()).most) == (0, 19)

@@ -35,8 +35,8 @@ def cards_of(
         context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in record.drafts]
     if hook is Hook.ALLERGYINTOLERANCE_CREATE:
         context["allergyIntolerance"] = next(d for d in record.drafts if d["resourceType"] == "AllergyIntolerance")
-    if record.encounter_id is not None:
-        context["encounterId"] = record.encounter_id
+    if record.encounter_id is not None or hook in (Hook.ENCOUNTER_START, Hook.ENCOUNTER_DISCHARGE):
+        context["encounterId"] = record.encounter_id or "none"
     body = {"hook": hook, "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "context": context}
     moment = Moment(
         request=HookRequest.from_object(body, service_hooks=service.hooks),
