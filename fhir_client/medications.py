@@ -38,7 +38,18 @@ def crosswalk() -> Mapping[str, frozenset[str]]:
 
 
 @cache
+def ingredient_names() -> Mapping[str, str]:
+    """Load the names of the ingredient codes, in lower case, for a reader: a code that no list names has none."""
+    packed = files("fhir_client").joinpath("rxnorm", "names.csv.gz").read_bytes()
+    listed = {row["code"]: row["name"] for row in csv.DictReader(gzip.decompress(packed).decode("utf-8").splitlines())}
+    return listed | {code: row["name"] for code, row in _labels().items()}
+
+
+@cache
 def unverified_ingredients() -> Mapping[str, str]:
     """Give the ingredient codes that rest on one source, with their label: what depends on them may not be live."""
-    rows = tomllib.loads(files("fhir_client").joinpath("rxnorm", "labels.toml").read_text("utf-8"))
-    return {code: row["label"] for code, row in rows.items() if row["label"] != "VERIFIED"}
+    return {code: row["label"] for code, row in _labels().items() if row["label"] != "VERIFIED"}
+
+
+def _labels() -> Mapping[str, Mapping[str, str]]:
+    return tomllib.loads(files("fhir_client").joinpath("rxnorm", "labels.toml").read_text("utf-8"))

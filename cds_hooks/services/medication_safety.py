@@ -18,7 +18,8 @@ MOST_SUGGESTIONS: Final = 3
 LONGEST_SOURCE: Final = 120
 DELETE, ORDER = "delete", "order:"
 NOT_CHECKED: Final = "not-checked"
-NOT_CHECKED_SOURCE: Final = Source("Chartside order checks", topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
+OWN_SOURCE: Final = "Chartside order checks"
+NOT_CHECKED_SOURCE: Final = Source(OWN_SOURCE, topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
 SILENCE_IS_NOT_SAFE: Final = "No card about these does not mean that they are safe together."
 
 
@@ -66,7 +67,8 @@ def _footer(checks: Findings) -> str:
 
 def _source(finding: Finding) -> Source:
     return Source(
-        shorten(finding.citation, LONGEST_SOURCE),
+        # A row of our own content cites its file: that is for the auditor, on the page and in the detail.
+        OWN_SOURCE if finding.citation.startswith("clinical/") else shorten(finding.citation, LONGEST_SOURCE),
         f"https://doi.org/{finding.doi}" if finding.doi else None,
         topic=Coding(finding.rule.id, RULES, finding.rule.id),
     )

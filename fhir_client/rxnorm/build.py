@@ -1,4 +1,4 @@
-"""Makes crosswalk.csv.gz from the published product and ingredient lists.
+"""Makes crosswalk.csv.gz and names.csv.gz from the published product and ingredient lists.
 
     python -m fhir_client.rxnorm.build FOLDER
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 TARGET: Final = Path(__file__).with_name("crosswalk.csv.gz")
+NAMES: Final = Path(__file__).with_name("names.csv.gz")
 _BRAND_NAME: Final = "BN"
 # The term types whose name says what is in one product, with form and strength.
 NAMED_BY_PARTS: Final = frozenset({"SCD", "SBD"})
@@ -149,6 +150,18 @@ def write(table: Mapping[str, frozenset[str]], target: Path) -> None:
     target.write_bytes(gzip.compress(text.getvalue().encode("ascii"), compresslevel=9, mtime=0))
 
 
+def write_names(by_name: Mapping[str, str], target: Path) -> None:
+    """Write the name of each ingredient code: the shortest, where there are several."""
+    names: dict[str, str] = {}
+    for name, code in sorted(by_name.items(), key=lambda item: (len(item[0]), item[0])):
+        names.setdefault(code, name)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("code", "name"))
+    rows.writerows(sorted(names.items(), key=lambda item: int(item[0])))
+    target.write_bytes(gzip.compress(text.getvalue().encode("utf-8"), compresslevel=9, mtime=0))
+
+
 def read_lists(folder: Path) -> tuple[dict[str, Product], dict[str, str]]:
     """Read both lists."""
     with lzma.open(folder / "rxnorm_product_ingredient.csv.xz", "rt", encoding="utf-8", newline="") as file:
@@ -157,11 +170,12 @@ def read_lists(folder: Path) -> tuple[dict[str, Product], dict[str, str]]:
         return products, read_ingredients(file)
 
 
-def main(folder: Path, target: Path = TARGET) -> str:
-    """Make the table from the lists in the folder, and say what came of it."""
+def main(folder: Path, target: Path = TARGET, names: Path = NAMES) -> str:
+    """Make the tables from the lists in the folder, and say what came of it."""
     products, by_name = read_lists(folder)
     table = resolve(products, by_name)
     write(table, target)
+    write_names(by_name, names)
     return f"{len(products)} products, {len(products.keys() & table.keys())} resolved; {len(by_name)} ingredients"
 
 

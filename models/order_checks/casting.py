@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Final
 
+from fhir_client.medications import ingredient_names
 from models.order_checks.orders import DrugOrder, Player
 from models.order_checks.rules import Rule
 
@@ -44,12 +45,14 @@ class Case:
 
     @property
     def words(self) -> Mapping[str, str]:
-        """Name the drugs for a reader: of a rule about every drug the draft's own words."""
+        """Name the drugs for a reader, by our own names: a chart's words may be anything."""
         if self.rule.drug is None:
-            return {"drug": self.asked_about.fact.text or "this drug"}
+            known = ingredient_names()
+            names = sorted(known[code] for code in self.asked_about.ingredients if code in known)
+            return {"drug": " and ".join(names) or "this drug"}
         parts = (self.rule.drug, *self.rule.partners)
-        names = [part.printed(meant) for part, (_, meant) in zip(parts, self.players, strict=True)]
-        return {"drug": names[0], "with": " and ".join(names[1:])}
+        printed = [part.printed(meant) for part, (_, meant) in zip(parts, self.players, strict=True)]
+        return {"drug": printed[0], "with": " and ".join(printed[1:])}
 
     @property
     def unverified(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 import pytest
 
 from fhir_client.codes import LOINC, RXNORM, Code
-from fhir_client.medications import crosswalk, ingredients, unverified_ingredients
+from fhir_client.medications import crosswalk, ingredient_names, ingredients, unverified_ingredients
 from tests.builders import Resource, a_medication, a_record
 
 ATORVASTATIN, LISINOPRIL, HYDROCHLOROTHIAZIDE = "83367", "29046", "5487"
@@ -13,6 +13,12 @@ def rx(*codes: str) -> list[Code]:
 
 def concept(code: str) -> Resource:
     return {"coding": [{"system": RXNORM, "code": code}]}
+
+
+def test_an_ingredient_that_resolves_has_a_name_for_a_reader() -> None:
+    names = ingredient_names()
+    assert (names[ATORVASTATIN], names["161"]) == ("atorvastatin", "acetaminophen")
+    assert {code for codes in crosswalk().values() for code in codes} <= names.keys()
 
 
 def by_reference(pointer: str, **more: object) -> Resource:

@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from fhir_client.medications import crosswalk
-from fhir_client.rxnorm.build import TARGET, Product, main, parts_of, read_ingredients, read_products, resolve, write
+from fhir_client.rxnorm.build import (
+    NAMES,
+    TARGET,
+    Product,
+    main,
+    parts_of,
+    read_ingredients,
+    read_products,
+    resolve,
+    write,
+    write_names,
+)
 from tests.shared_data import require
 
 HEADER = "rxcui,tty,name,ingredient_rxcui,ingredient_name,source"
@@ -93,12 +104,18 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
     assert gzip.decompress((tmp_path / "a").read_bytes()).decode() == "ingredients,products\n1,1\n1 2,9 10\n"
 
 
+def test_an_ingredient_has_its_shortest_name(tmp_path: Path) -> None:
+    write_names({"valproic acid": "40254", "valproate": "40254", "metformin": "6809"}, tmp_path / "names")
+    assert gzip.decompress((tmp_path / "names").read_bytes()).decode() == "code,name\n6809,metformin\n40254,valproate\n"
+
+
 @pytest.mark.shared_data
 def test_the_table_in_the_package_is_what_the_program_makes_of_the_lists(tmp_path: Path) -> None:
-    said = main(require("rxnorm"), tmp_path / "table")
+    said = main(require("rxnorm"), tmp_path / "table", tmp_path / "names")
 
     assert said == "38021 products, 35770 resolved; 2485 ingredients"
     assert gzip.decompress((tmp_path / "table").read_bytes()) == gzip.decompress(TARGET.read_bytes())
+    assert gzip.decompress((tmp_path / "names").read_bytes()) == gzip.decompress(NAMES.read_bytes())
 
 
 @cache

@@ -6,7 +6,7 @@ from cds_hooks.protocol.cards import Card, CreateAction, DeleteAction, Indicator
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.services.medication_safety import RULES, SERVICE
 from fhir_client.record import PatientRecord
-from tests.builders import Resource, a_medication, a_record, an_observation
+from tests.builders import Resource, a_medication, a_record, an_allergy, an_observation
 from tests.cds_hooks.services.showing import cards_of
 
 METFORMIN, WARFARIN, CO_TRIMOXAZOLE, ATORVASTATIN = "6809", "11289", "198335", "83367"
@@ -90,3 +90,12 @@ def test_a_draft_without_an_id_cannot_be_removed_by_a_suggestion(id_: str | None
     actions = [action for suggestion in card.suggestions for action in suggestion.actions]
     assert any(isinstance(action, DeleteAction) for action in actions) is (id_ is not None)
     assert all(isinstance(action, CreateAction | DeleteAction) for action in actions)
+
+
+def test_a_drug_is_named_by_our_own_words_and_never_by_the_drafts() -> None:
+    """[SEC-42] Text from FHIR data is escaped before it enters markdown."""
+    draft = a_draft("723")
+    draft["medicationCodeableConcept"]["text"] = "<img src=x>\u0007 www.example"
+    cards = signed(a_record(an_allergy("723"), drafts=(draft,)), pilot=True)
+    assert any("moxicillin" in card.summary for card in cards)
+    assert not any("example" in f"{card.summary}{card.detail}" for card in cards)
