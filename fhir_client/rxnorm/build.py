@@ -158,7 +158,8 @@ def write_names(by_name: Mapping[str, str], target: Path) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("code", "name"))
-    rows.writerows(sorted(names.items(), key=lambda item: int(item[0])))
+    in_order = sorted(names.items(), key=lambda item: int(item[0]))
+    rows.writerows(in_order)
     target.write_bytes(gzip.compress(text.getvalue().encode("utf-8"), compresslevel=9, mtime=0))
 
 

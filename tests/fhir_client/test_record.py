@@ -533,9 +533,8 @@ def test_an_order_says_when_it_is_due(elements: Resource, due: str | None) -> No
 
 @pytest.mark.parametrize("name", ["occurrenceTiming", "scheduledTiming"])
 def test_an_order_with_a_timing_recurs(name: str) -> None:
-    (order,) = a_record(
-        an_order("9318-7", **{name: {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}})
-    ).orders
+    daily: Resource = {name: {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
+    (order,) = a_record(an_order("9318-7", **daily)).orders
     assert order.recurs
     assert order.due is None
 
