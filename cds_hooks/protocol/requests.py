@@ -115,7 +115,7 @@ class HookRequest:
         Raises:
             ValueError: it is none of the drafts.
         """
-        place = next((place for place, each in enumerate(self.context.drafts) if each is draft), None)
+        place = next((place for place, each in enumerate(self.context.drafts) if each == draft), None)
         if place is None:
             raise ValueError("it is none of the drafts")
         if not self._body:  # it came as an object

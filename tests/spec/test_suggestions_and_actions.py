@@ -148,7 +148,7 @@ def test_only_a_draft_of_the_request_can_be_handed_back() -> None:
     (draft,) = request.context.drafts
     assert request.as_sent(draft) == draft
     with pytest.raises(ValueError, match="none of the drafts"):
-        request.as_sent(dict(draft))
+        request.as_sent({**draft, "id": "another"})
 
 
 @pytest.mark.parametrize("id_", [None, "", "a/b", 5, ".."])
