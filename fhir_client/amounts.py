@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -14,11 +14,12 @@ from fhir_client.elements import mapping
 from fhir_client.numbers import exact
 from fhir_client.strengths import Product
 from fhir_client.ucum import UnknownUnit, read_unit
-from fhir_client.units import ratio
+from fhir_client.units import is_convertible, ratio
 
 _ORDERABLE_FORMS: Final = frozenset(
     {"http://terminology.hl7.org/CodeSystem/v3-orderableDrugForm", "http://hl7.org/fhir/v3/orderableDrugForm"}
 )
+_VOLUME: Final = "mL"
 _BASES: Final = ("mg", "mmol", "meq", "[iU]")
 # Of a substance counted in units of activity, `U` is what is meant: the enzyme unit of UCUM is no dose.
 _WRITTEN_OTHERWISE: Final = {"U": "[iU]", "[IU]": "[iU]", "[USP'U]": "[iU]", "[arb'U]": "[iU]"}
@@ -154,31 +155,39 @@ def _kinds(vocabulary: str) -> Mapping[str, frozenset[str]]:
 # ---- measures
 
 
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What a unit measures: so many of a base (mL or one of those of an amount), at once or in an hour."""
+
+    base: str
+    factor: Fraction
+    by_hour: bool
+
+
 def _measured(value: Fraction, unit: str, drug: Drug) -> Amount | DoseUnknown:
     """Give what a volume holds, or take a mass for that of the only ingredient; each may be by the hour."""
-    unit = _WRITTEN_OTHERWISE.get(unit, unit)
+    measure = _measure(_WRITTEN_OTHERWISE.get(unit, unit))
+    if isinstance(measure, DoseGap):
+        return DoseUnknown(measure)
+    amount = value * measure.factor
+    if measure.base == _VOLUME:
+        return _of_volume(amount, drug, by_hour=measure.by_hour)
+    return _of_mass(amount, measure.base, drug, by_hour=measure.by_hour)
+
+
+@lru_cache(maxsize=1024)  # bounded: unit texts come from outside
+def _measure(unit: str) -> _Measure | DoseGap:
     try:
         bases = read_unit(unit).bases
     except UnknownUnit:
-        return DoseUnknown(DoseGap.NO_UNIT)
+        return DoseGap.NO_UNIT
     if bases & _OF_A_BODY:
-        return DoseUnknown(DoseGap.BODY_SIZE)
+        return DoseGap.BODY_SIZE
     for time, by_hour in (("", False), ("/h", True)):
-        volume = _in(value, unit, f"mL{time}")
-        if volume is not None:
-            return _of_volume(volume, drug, by_hour=by_hour)
-        for base in _BASES:
-            mass = _in(value, unit, f"{base}{time}")
-            if mass is not None:
-                return _of_mass(mass, base, drug, by_hour=by_hour)
-    return DoseUnknown(DoseGap.NO_UNIT)
-
-
-def _in(value: Fraction, unit: str, wanted: str) -> Fraction | None:
-    try:
-        return value * ratio(unit, wanted)
-    except UnknownUnit:
-        return None
+        for base in (_VOLUME, *_BASES):
+            if is_convertible(unit, base + time):
+                return _Measure(base, ratio(unit, base + time), by_hour)
+    return DoseGap.NO_UNIT
 
 
 def _of_volume(volume: Fraction, drug: Drug, *, by_hour: bool) -> Amount | DoseUnknown:

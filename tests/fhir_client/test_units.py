@@ -1,8 +1,10 @@
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_client.units import UnknownUnit, analyte_factors, convert, is_convertible
+from fhir_client.units import UnknownUnit, analyte_factors, convert, is_convertible, ratio
 
 NUMBERS = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
 
@@ -137,3 +139,17 @@ def test_a_refusal_does_not_repeat_the_unit() -> None:
     with pytest.raises(UnknownUnit) as refusal:
         convert(1.0, "MARKER", "mg/dL")
     assert "MARKER" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "exactly"),
+    [("ug/h", "mg/d", Fraction(3, 125)), ("d", "h", Fraction(24)), ("wk", "d", Fraction(7)), ("mL", "mL", Fraction(1))],
+)
+def test_a_ratio_is_exact(source: str, target: str, exactly: Fraction) -> None:
+    assert ratio(source, target) == exactly
+
+
+@pytest.mark.parametrize(("source", "target"), [("mg", "mL"), ("Cel", "K"), ("tablet", "mg"), ("mg/kg", "mg")])
+def test_units_without_a_common_zero_have_no_ratio(source: str, target: str) -> None:
+    with pytest.raises(UnknownUnit):
+        ratio(source, target)
