@@ -15,7 +15,7 @@ def apply(store: Store, actions: Sequence[Action]) -> list[Resource]:
 
     def changes(within: Store) -> list[Resource]:
         for action in _of_type(actions, "delete"):
-            kind, _, identity = _target(action).partition("/")
+            kind, _, identity = target_of(action).partition("/")
             within.read(kind, identity)
             within.delete(kind, identity)
         created = [within.add(_resource(action)) for action in _of_type(actions, "create")]
@@ -37,7 +37,8 @@ def _resource(action: Action) -> Resource:
     return resource
 
 
-def _target(action: Action) -> str:
+def target_of(action: Action) -> str:
+    """Name what a delete action removes, or raise Refused."""
     # CDS Hooks 1.0 wrote the id as a string into `resource`.
     target = action.get("resourceId", action.get("resource"))
     if not isinstance(target, str) or target.count("/") != 1:

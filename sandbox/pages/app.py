@@ -11,14 +11,14 @@ from typing import Any, Final
 from flask import Flask, Response, abort, jsonify, request
 
 from sandbox.choices import PREFETCHINGS, TOKEN_STATES
-from sandbox.client import Call, CdsClient, Faults, NoServices
+from sandbox.client import HOOKS, Call, CdsClient, Faults, NoServices
 from sandbox.ehr.access import HEALTHS
 from sandbox.ehr.errors import Refused
-from sandbox.ehr.ordering import apply
 from sandbox.ehr.routes import fhir_blueprint
 from sandbox.hospital import Hospital, NotFired
 from sandbox.keys import KEPT
 from sandbox.pages.charting import chart_of
+from sandbox.pages.order_entry import OrderEntry, add_routes
 from sandbox.patients.builder import DOCTOR
 from sandbox.reading import breaches
 from sandbox.signing import Signer
@@ -70,6 +70,7 @@ class _Desk:
         self._clock = clock
         self._signer = signer
         self._calls = _Calls()
+        self.entry = OrderEntry(hospital, clock)
 
     def patients(self) -> Response:
         return jsonify([asdict(patient) for patient in self._hospital.patients()])
@@ -120,7 +121,10 @@ class _Desk:
         entries = [e for e in self._client.discover() if (e.id, e.hook) == (asked.get("service"), asked.get("hook"))]
         if not entries:
             abort(HTTPStatus.NOT_FOUND)
-        moment = self._hospital.moment(entries[0].hook, str(asked.get("patient")), str(asked.get("user") or DOCTOR))
+        if entries[0].hook not in HOOKS:
+            return jsonify({"skipped": "this EHR does not fire the hook"})
+        patient, user, picked = str(asked.get("patient")), str(asked.get("user") or DOCTOR), asked.get("picked")
+        moment = self.entry.moment(entries[0].hook, patient, user, None if picked is None else str(picked))
         if isinstance(moment, NotFired):
             return jsonify({"skipped": moment.why})
         call = self._client.call(entries[0], moment, _faults(asked))
@@ -148,16 +152,12 @@ class _Desk:
         if not isinstance(place, int) or not 0 <= place < len(suggestions):
             abort(HTTPStatus.NOT_FOUND)
         suggestion = suggestions[place]
-        applied = self._applied(suggestion.get("actions", []))
+        patient = str(call.request["context"]["patientId"])
+        applied = self.entry.applied(patient, suggestion.get("actions", []), call.service.hook)
         if not (card.get("uuid") and suggestion.get("uuid")):
             return jsonify({"applied": applied, "feedback": None})
         status, _ = self._client.accepted(call.service.id, card["uuid"], [suggestion["uuid"]], self._clock())
         return jsonify({"applied": applied, "feedback": status})
-
-    def _applied(self, actions: list[dict[str, Any]]) -> list[str] | None:
-        if self._hospital.store is None:
-            return None
-        return [f"{resource['resourceType']}/{resource['id']}" for resource in apply(self._hospital.store, actions)]
 
     def override(self) -> Response:
         """Report that a card was rejected."""
@@ -195,6 +195,7 @@ def create_ehr_app(
     app.add_url_rule("/.well-known/jwks.json", "jwks", desk.published_keys)
     app.add_url_rule("/ehr/accept", "accept", desk.accept, methods=["POST"])
     app.add_url_rule("/ehr/override", "override", desk.override, methods=["POST"])
+    add_routes(app, desk.entry)
     if hospital.server is not None:
         app.register_blueprint(fhir_blueprint(hospital.server, hospital.grants), url_prefix="/fhir")
     app.register_error_handler(Refused, _refused)

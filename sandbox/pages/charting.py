@@ -32,7 +32,7 @@ def chart_of(charts: Charts, patient: str, now: datetime) -> dict[str, Any]:
         "encounters": [_encounter(r) for r in _newest_first(entries("Encounter"), "period")],
         "problems": [_condition(r) for r in _newest_first(entries("Condition"), "recordedDate")],
         "medications": [_medication(r) for r in _newest_first(entries("MedicationRequest"), "authoredOn")],
-        "allergies": [_words(r.get("code")) for r in entries("AllergyIntolerance")],
+        "allergies": [words(r.get("code")) for r in entries("AllergyIntolerance")],
         "orders": [_order(r) for kind in _ORDER_TYPES for r in _newest_first(entries(kind), "authoredOn")],
         "results": _results(entries("Observation")),
         "unavailable": unavailable,
@@ -82,7 +82,7 @@ def _encounter(encounter: Resource) -> dict[str, Any]:
 def _condition(condition: Resource) -> dict[str, Any]:
     verification = _first_code(condition.get("verificationStatus"))
     return {
-        "text": _words(condition.get("code")),
+        "text": words(condition.get("code")),
         "code": _first_code(condition.get("code")),
         "status": verification
         if verification not in ("", "confirmed")
@@ -93,7 +93,7 @@ def _condition(condition: Resource) -> dict[str, Any]:
 
 def _medication(medication: Resource) -> dict[str, Any]:
     return {
-        "text": _words(medication.get("medicationCodeableConcept")) or _reference(medication, "medicationReference"),
+        "text": words(medication.get("medicationCodeableConcept")) or _reference(medication, "medicationReference"),
         "status": medication.get("status", ""),
         "since": medication.get("authoredOn", ""),
     }
@@ -102,7 +102,7 @@ def _medication(medication: Resource) -> dict[str, Any]:
 def _order(order: Resource) -> dict[str, Any]:
     return {
         "kind": order["resourceType"],
-        "text": _words(order.get("code")) or order.get("description", ""),
+        "text": words(order.get("code")) or order.get("description", ""),
         "status": order.get("status", ""),
         "since": order.get("authoredOn", order.get("meta", {}).get("lastUpdated", "")),
     }
@@ -113,7 +113,7 @@ def _results(observations: list[Resource]) -> list[dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {}
     for observation in _newest_first(observations, "effectiveDateTime"):
         for part, inner in _parts(observation):
-            name = _words(inner.get("code"))
+            name = words(inner.get("code"))
             category = _first_code((observation.get("category") or [{}])[0])
             group = groups.setdefault(name, {"name": name, "category": category, "points": []})
             if len(group["points"]) < _MOST_POINTS:
@@ -148,9 +148,9 @@ def _value(inner: Resource) -> str:
         number = quantity.get("value", "")
         return f"{quantity.get('comparator', '')}{round(number, 3) if isinstance(number, float) else number} {unit}"
     if "valueCodeableConcept" in inner:
-        return _words(inner["valueCodeableConcept"])
+        return words(inner["valueCodeableConcept"])
     if "dataAbsentReason" in inner:
-        return f"absent: {_words(inner['dataAbsentReason'])}"
+        return f"absent: {words(inner['dataAbsentReason'])}"
     return next((str(value) for key, value in inner.items() if key.startswith("value")), "")
 
 
@@ -162,7 +162,8 @@ def _newest_first(resources: list[Resource], element: str) -> list[Resource]:
     return sorted(resources, key=key, reverse=True)
 
 
-def _words(concept: Any) -> str:
+def words(concept: Any) -> str:
+    """Give what a CodeableConcept says, in words or else by code."""
     if not isinstance(concept, dict):
         return ""
     codings = concept.get("coding") or [{}]

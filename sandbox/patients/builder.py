@@ -59,7 +59,7 @@ def build(story: Story, now: datetime) -> list[Resource]:
     resources.extend(_medication(story, place, m, now) for place, m in enumerate(story.medications, 1))
     resources.extend(_order(story, place, o, now) for place, o in enumerate(story.orders, 1))
     listed = enumerate(story.allergies, 1)
-    resources.extend(_allergy(story, f"{story.id}-allergy-{place}", entry, now) for place, entry in listed)
+    resources.extend(_told_allergy(story, f"{story.id}-allergy-{place}", entry, now) for place, entry in listed)
     resources.extend(_observations(story, now))
     return resources
 
@@ -163,17 +163,24 @@ def _order(story: Story, place: int, order: Order, now: datetime) -> Resource:
 
 def new_allergy(story: Story, now: datetime) -> Resource | None:
     """Write the entry that the story's clinician is about to add to the allergy list."""
-    return None if story.new_allergy is None else _allergy(story, f"{story.id}-new-allergy", story.new_allergy, now)
+    entry = story.new_allergy
+    return None if entry is None else _told_allergy(story, f"{story.id}-new-allergy", entry, now)
 
 
-def _allergy(story: Story, identity: str, entry: Allergy, now: datetime) -> Resource:
+def _told_allergy(story: Story, identity: str, entry: Allergy, now: datetime) -> Resource:
+    allergy = write_allergy(story.id, identity, entry)
+    return allergy | ({"onsetDateTime": before(now, entry.since).date().isoformat()} if entry.since else {})
+
+
+def write_allergy(patient: str, identity: str, entry: Allergy) -> Resource:
+    """Write one entry of an allergy list, without its onset."""
     allergy: Resource = {
         "resourceType": "AllergyIntolerance",
         "id": identity,
         "clinicalStatus": _concept(f"{_TERMINOLOGY}/allergyintolerance-clinical", "active"),
         "verificationStatus": _concept(f"{_TERMINOLOGY}/allergyintolerance-verification", "confirmed"),
         "code": _named(entry.text, _SYSTEMS[entry.system], entry.code),
-        "patient": _subject(story),
+        "patient": {"reference": f"Patient/{patient}"},
     }
     if entry.kind is not None:
         allergy["type"] = entry.kind
@@ -181,8 +188,6 @@ def _allergy(story: Story, identity: str, entry: Allergy, now: datetime) -> Reso
         allergy["category"] = [entry.category]
     if entry.criticality is not None:
         allergy["criticality"] = entry.criticality
-    if entry.since is not None:
-        allergy["onsetDateTime"] = before(now, entry.since).date().isoformat()
     if entry.reactions:
         allergy["reaction"] = [
             {"manifestation": [_named(seen.text, SNOMED, seen.code)]}

@@ -113,3 +113,78 @@ def test_a_rotated_key_leaves_every_call_answered(browser: Chromium, address: st
     browser.evaluate("document.querySelector('#fire button').click()")
     browser.wait_for(ALL_ANSWERED)
     assert browser.evaluate("document.querySelectorAll('#asked .bad').length") == 0
+
+
+def _text(selector: str) -> str:
+    return f"document.querySelector({selector!r})?.textContent ?? ''"
+
+
+def test_a_picked_order_brings_cards_about_it_and_the_others_are_background(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=grouse&call=medication-safety@order-select")
+    browser.wait_for("document.querySelectorAll('#drafts li').length === 1")
+    browser.wait_for(ALL_ANSWERED)
+    browser.evaluate(
+        "(() => { const form = document.querySelector('#order-form');"
+        " form.elements.order.value = 'ibuprofen'; form.requestSubmit(); })()"
+    )
+    browser.wait_for("document.querySelectorAll('#drafts li').length === 2")
+    request = browser.wait_for(
+        "(() => { const text = document.querySelector('#request').textContent;"
+        " return JSON.parse(text).context.draftOrders.entry.length === 2 && text; })()"
+    )
+    context = json.loads(request)["context"]
+    picked = [entry["resource"] for entry in context["draftOrders"]["entry"]][-1]
+    assert context["selections"] == [f"MedicationRequest/{picked['id']}"]
+    assert (picked["status"], picked["medicationCodeableConcept"]["text"]) == ("draft", "ibuprofen 400 MG Oral Tablet")
+
+
+def test_an_accepted_suggestion_removes_the_draft_and_the_rest_is_signed(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=gannet")
+    browser.wait_for("Boolean(document.querySelector('#cards .about'))")
+    browser.wait_for(ALL_ANSWERED)
+    assert browser.evaluate("document.querySelector('#entry').open")
+    summary = browser.evaluate(_text("#cards .warning h3"))
+    assert "ibuprofen ordered" in summary
+    assert browser.evaluate(_text("#cards .warning .about")) == "About the order: ibuprofen 400 MG Oral Tablet"
+    browser.screenshot(SCREENSHOTS / "order-picked.png")
+    browser.evaluate(
+        "[...document.querySelectorAll('#cards .accept')].find(e => e.textContent.includes('Remove this')).click()"
+    )
+    outcome = browser.wait_for("[...document.querySelectorAll('#cards .outcome')].map(e => e.textContent).find(t => t)")
+    assert "MedicationRequest/gannet-draft-2 removed" in outcome
+    assert outcome.endswith("Feedback recorded.")
+    browser.wait_for("document.querySelectorAll('#drafts li').length === 1")
+    browser.screenshot(SCREENSHOTS / "order-removed.png")
+    before = browser.evaluate(_text("#chart"))
+    assert "Creatinine, serum or plasma" not in before
+    browser.evaluate("document.querySelector('#sign').click()")
+    browser.wait_for(f"({_text('#entry-outcome')}).startsWith('Signed: 1 order')")
+    browser.wait_for(f"({_text('#chart')}).includes('Creatinine, serum or plasma')")
+    assert browser.evaluate("document.querySelectorAll('#drafts li').length") == 0
+    browser.screenshot(SCREENSHOTS / "order-signed.png")
+
+
+def test_signing_waits_for_whoever_reads_the_cards(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=egret")
+    browser.wait_for("Boolean(document.querySelector('#cards .critical'))")
+    browser.wait_for(ALL_ANSWERED)
+    browser.evaluate("document.querySelector('#sign').click()")
+    browser.wait_for(f"({_text('#entry-outcome')}).startsWith('Not signed yet: ')")
+    assert browser.evaluate(_text("#sign")) == "Sign all the same"
+    assert browser.evaluate("document.querySelectorAll('#drafts li').length") == 2
+    browser.screenshot(SCREENSHOTS / "order-sign.png")
+    browser.evaluate("document.querySelector('#sign').click()")
+    browser.wait_for(f"({_text('#entry-outcome')}).startsWith('Signed: 2 orders')")
+    browser.wait_for(f"({_text('#chart')}).includes('metformin hydrochloride 500 MG Oral Tablet')")
+
+
+def test_an_allergy_is_entered_and_then_saved(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=grouse")
+    browser.wait_for("document.querySelectorAll('#allergy-form option').length > 8")
+    browser.wait_for("!document.querySelector('#entry').hidden")
+    browser.evaluate("document.querySelector('#allergy-form').requestSubmit()")
+    browser.wait_for(f"({_text('#allergy-entered')}).startsWith('Entered, not saved: penicillin G')")
+    browser.screenshot(SCREENSHOTS / "allergy-entered.png")
+    assert "penicillin G" not in browser.evaluate(_text("#chart"))
+    browser.evaluate("document.querySelector('#save-allergy').click()")
+    browser.wait_for(f"({_text('#chart')}).includes('penicillin G')")

@@ -3,14 +3,30 @@
 import { cardElement } from "./cards.js";
 import { showChart } from "./chart.js";
 import { element, replace } from "./dom.js";
+import { orderEntry, ordersOf } from "./orders.js";
 
 const STARTING = ["planned", "arrived", "triaged", "in-progress", "onleave"];
-const WITHOUT_ORDERS = ["patient-view", "encounter-start", "encounter-discharge"];
+// The hooks that have a button, in words, and whether they need an encounter.
+const BUTTONS = {
+  "patient-view": ["Fire patient-view", false],
+  "encounter-start": ["Start encounter", true],
+  "encounter-discharge": ["Discharge", true],
+};
+// Fired by what is entered; what one of them said is stale when another of its line is fired.
+const ENTRY = { "order-select": "orders", "order-sign": "orders", "allergyintolerance-create": "allergy" };
 const DEFAULTS = { prefetch: "complete", server: "well", token: "good", without: "", user: "" };
 
 const at = (id) => document.getElementById(id);
 const form = at("switches");
 const page = { patients: [], services: [], chart: null, opening: 0, answers: new Map() };
+const entry = orderEntry({
+  get,
+  post,
+  fire,
+  redrawChart,
+  patient: () => parameters().get("patient"),
+  user: () => form.elements.user.value.trim(),
+});
 
 async function get(path) {
   const answer = await fetch(path, { headers: { Accept: "application/json" } });
@@ -117,11 +133,13 @@ async function openChart(id) {
   const isStarting = STARTING.includes(chart.encounters[0]?.status);
   await fire("patient-view");
   if (isStarting && opening === page.opening) await fire("encounter-start");
+  if (opening === page.opening) await entry.open();
 }
 
 function drawChart() {
   const story = page.patients.find((patient) => patient.id === page.chart.patient.id)?.story;
   showChart(at("chart"), page.chart, story);
+  drawHooks();
 }
 
 async function redrawChart() {
@@ -137,25 +155,35 @@ async function redrawChart() {
 function clearAdvice() {
   page.answers.clear();
   page.chart = null;
+  entry.close();
   replace(at("cards"));
   replace(at("asked"));
   replace(at("advice-summary"));
 }
 
-async function fire(hook) {
+// Resolves to the answers that came, none of a chart that was left meanwhile.
+async function fire(hook, more = {}) {
   const opening = page.opening;
   const services = page.services.filter((service) => service.hook === hook);
   // What an earlier firing of the hook said is stale from now on.
-  for (const [key, kept] of page.answers) if (kept.service.hook === hook) page.answers.delete(key);
-  for (const service of services) page.answers.set(service.id, { service, isWaiting: true });
+  for (const [key, kept] of page.answers) if (isOneLine(kept.service.hook, hook)) page.answers.delete(key);
+  const waiting = services.map((service) => ({ service, isWaiting: true }));
+  for (const each of waiting) page.answers.set(each.service.id, each);
   drawAdvice();
-  await Promise.all(services.map((service) => ask(service, opening)));
+  await Promise.all(waiting.map((each) => ask(each, opening, more)));
+  return opening === page.opening ? services.map((service) => page.answers.get(service.id)).filter(Boolean) : [];
 }
 
-async function ask(service, opening) {
-  const body = { service: service.id, hook: service.hook, patient: parameters().get("patient"), ...configured() };
+function isOneLine(hook, other) {
+  return hook === other || (ENTRY[hook] !== undefined && ENTRY[hook] === ENTRY[other]);
+}
+
+async function ask(waiting, opening, more) {
+  const { service } = waiting;
+  const body = { service: service.id, hook: service.hook, patient: parameters().get("patient"), ...configured(), ...more };
   const call = await post("/ehr/calls", body);
-  if (opening !== page.opening) return;
+  // A chart that was left, or a hook that was fired again, meanwhile: nobody waits for this answer any more.
+  if (opening !== page.opening || page.answers.get(service.id) !== waiting) return;
   page.answers.set(service.id, { service, call: { ...call, asked: body } });
   drawAdvice();
   const wanted = parameters().get("call");
@@ -235,10 +263,10 @@ function drawnCard({ call, card, place }) {
   if (!drawn.has(card)) {
     const answer = async (kind, body) => {
       const done = await post(`/ehr/${kind}`, { call: call.id, ...body });
-      if (kind === "accept" && !done.problem) await redrawChart();
+      if (kind === "accept" && !done.problem) await Promise.all([redrawChart(), entry.refresh()]);
       return done;
     };
-    drawn.set(card, cardElement(call, card, place, answer));
+    drawn.set(card, cardElement(call, card, place, answer, ordersOf(call, card)));
   }
   return drawn.get(card);
 }
@@ -273,12 +301,12 @@ function issueOf(response) {
 }
 
 function drawHooks() {
-  const hooks = [...new Set(page.services.map((service) => service.hook))].filter((h) => WITHOUT_ORDERS.includes(h));
+  const offered = new Set(page.services.map((service) => service.hook));
+  const hasStay = page.chart?.encounters.length > 0;
+  const shown = Object.entries(BUTTONS).filter(([hook, [, needsStay]]) => offered.has(hook) && (hasStay || !needsStay));
   replace(
     at("fire"),
-    hooks.map((hook) =>
-      element("button", { type: "button", onclick: () => page.chart && fire(hook) }, `Fire ${hook}`),
-    ),
+    shown.map(([hook, [words]]) => element("button", { type: "button", onclick: () => page.chart && fire(hook) }, words)),
   );
 }
 
@@ -336,9 +364,9 @@ async function start() {
   form.addEventListener("submit", (event) => event.preventDefault());
   at("search").addEventListener("input", showPatients);
   at("rotate").addEventListener("click", rotateKey);
-  const [patients, about] = await Promise.all([get("/ehr/patients"), get("/ehr/services")]);
+  const [patients, about] = await Promise.all([get("/ehr/patients"), get("/ehr/services"), entry.offer()]);
   page.patients = Array.isArray(patients) ? patients : [];
-  page.services = (about.services ?? []).filter((service) => WITHOUT_ORDERS.includes(service.hook));
+  page.services = (about.services ?? []).filter(({ hook }) => hook in BUTTONS || hook in ENTRY);
   showStatus(about, patients);
   showSigning(about.signing);
   drawHooks();

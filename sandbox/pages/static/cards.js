@@ -5,8 +5,8 @@ import { isWebAddress, parse, toNodes } from "./markdown.js";
 
 const WORDS = { info: "Information", warning: "Warning", critical: "Critical" };
 
-// `answer(kind, body)` sends accept or override and resolves to what the EHR did.
-export function cardElement(call, card, place, answer) {
+// `answer(kind, body)` sends accept or override and resolves to what the EHR did; `about` names the orders it is about.
+export function cardElement(call, card, place, answer, about = "") {
   const indicator = Object.hasOwn(WORDS, card.indicator) ? card.indicator : "info";
   const box = element("article", { class: `card ${indicator}` });
   const outcome = element("p", { class: "outcome", role: "status" });
@@ -31,6 +31,7 @@ export function cardElement(call, card, place, answer) {
       element("span", { class: "indicator" }, WORDS[indicator]),
       element("h3", {}, String(card.summary ?? "")),
     ),
+    about ? element("p", { class: "about" }, `About the order: ${about}`) : null,
     card.detail
       ? element(
           "details",
@@ -83,8 +84,8 @@ function suggestions(card, choose) {
 async function accept(card, suggestion, index, place, answer, settle, answers) {
   const done = await answer("accept", { card: place, suggestion: index });
   if (done.problem) return settle(`Not accepted: ${done.problem}`, false);
-  const changed = done.applied === null ? "this server's charts are read only" : done.applied.join(", ") || "no change";
-  const text = `Accepted: ${suggestion.label}. In the chart: ${changed}. ${reported(done.feedback)}`;
+  const changed = done.applied === null ? "Nothing changed: this server's charts are read only" : done.applied.join(", ") || "Nothing to change";
+  const text = `Accepted: ${suggestion.label}. ${changed}. ${reported(done.feedback)}`;
   // Under `any` the other suggestions can still be accepted.
   const isLast = card.selectionBehavior !== "any" || (card.suggestions ?? []).length === 1;
   settle(text, isLast);
