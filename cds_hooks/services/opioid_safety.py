@@ -32,9 +32,7 @@ ACTION: Final = (
     "and offer naloxone."
 )
 DERIVED_IN: Final = "Factors for adults with pain; not for cancer pain, sickle-cell disease or palliative care."
-THRESHOLD: Final = (
-    f"{say.number(REASSESS)} MME a day is the CDC's (2022), and no limit. Never for changing one opioid into another."
-)
+THRESHOLD: Final = f"{say.number(REASSESS)} MME a day is the CDC's (2022), and no limit."
 REMOVE: Final = "Remove this draft order"
 WHY: Final = "Rescue from an opioid overdose"
 ANTAGONISTS: Final = concept("opioid_antagonists").exact_codes
@@ -160,7 +158,7 @@ def _table(opioids: Sequence[OrderedOpioid]) -> str:
     rows = ["| Opioid | A day, at most | MME | Ordered |", "| --- | --- | --- | --- |"]
     for each in opioids:
         amount = _amount(each)
-        dose = "" if each.daily_dose is None else f"{say.number(each.daily_dose)} {each.unit}"
+        dose = "" if each.daily_dose is None else f"{say.number(each.daily_dose)} {each.unit.removesuffix('/d')}"
         shown = f"{dose}, as needed" if each.as_needed else dose
         adds = f"not counted: {each.why or 'no factor'}" if amount is None else say.number(amount)
         rows.append(f"| {say.capital(each.name)} | {shown} | {adds} | {'draft' if each.is_draft else each.on} |")

@@ -56,7 +56,7 @@ def test_a_draft_that_brings_opioids_to_the_threshold_says_how_much_they_are() -
     assert card.indicator is Indicator.WARNING
     for part in (
         "**90 MME a day.** From 50 MME a day on, weigh again",
-        "| Oxycodone | 20 mg/d | 30 | draft |",
+        "| Oxycodone | 20 mg | 30 | draft |",
         "| Fentanyl | 25 ug/h | 60 | 2024-05-20 |",
         "never for changing one opioid into another",
         "Rules opioid-safety ",
@@ -78,7 +78,7 @@ def test_what_is_taken_as_needed_counts_at_its_maximum_and_is_marked() -> None:
     )
 
     assert card.summary == "Opioids with this order: 90 MME a day"
-    assert "| Oxycodone | 60 mg/d, as needed | 90 | draft |" in str(card.detail)
+    assert "| Oxycodone | 60 mg, as needed | 90 | draft |" in str(card.detail)
 
 
 def test_what_cannot_be_counted_makes_it_at_least() -> None:
