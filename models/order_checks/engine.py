@@ -66,7 +66,7 @@ class OrderChecks:
 
     def assess(self, record: PatientRecord, site: Site) -> Assessment:
         """Check the drafts that were asked about."""
-        orders = drug_orders(record)
+        orders = drug_orders(record, self._by_ingredient)
         if not orders.asked_about and not orders.unresolved:
             return NotApplicable(self.reference, _NOTHING_TO_CHECK)
         found: dict[tuple[str, ...], Finding] = {}

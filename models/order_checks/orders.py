@@ -1,6 +1,6 @@
 """The drugs that a check looks at: the drafts that advice is asked about, the other drafts, and what is taken."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -60,10 +60,11 @@ class DrugOrders:
 NOTHING_ASKED: Final = DrugOrders((), (), 0, 0)
 
 
-def drug_orders(record: PatientRecord) -> DrugOrders:
+def drug_orders(record: PatientRecord, wanted: Container[str] | None = None) -> DrugOrders:
     """Take the drafts and the active orders of a record; without a draft that is asked about there is nothing to check.
 
-    A draft with the id of an active order is that order, changed: the order as it was is not looked at.
+    A draft with the id of an active order is that order, changed: the order as it was is not looked at. Active orders
+    without an ingredient that is `wanted` are left out unread: most of a long list matters to no rule.
     """
     drafts = [(draft, record.is_asked_about(draft)) for draft in record.drafted_medications]
     if not any(asked for _, asked in drafts):
@@ -77,8 +78,8 @@ def drug_orders(record: PatientRecord) -> DrugOrders:
     active = [
         DrugOrder(newest, ingredients, is_draft=False, is_asked_about=False, is_local=_is_local(newest))
         for ingredients, count in record.drug_orders.active.items()
-        if ingredients is not None and count
-        for newest in (record.drug_orders.newest((ingredients,)),)
+        if ingredients is not None and count and (wanted is None or any(code in wanted for code in ingredients))
+        for newest in (_that_counts(record, ingredients, count),)
         if newest is not None and not (count == 1 and newest.source.reference in changed)
     ]
     unresolved = len(drafts) - len(known) + record.drug_orders.active.get(None, 0)
@@ -88,6 +89,15 @@ def drug_orders(record: PatientRecord) -> DrugOrders:
         unresolved,
         sum(asked and draft.ingredients is None for draft, asked in drafts),
     )
+
+
+def _that_counts(record: PatientRecord, ingredients: frozenset[str], count: int) -> Medication | None:
+    """Give the newest of the orders for the same ingredients; behind a gel the tablet that is taken as well."""
+    newest = record.drug_orders.newest((ingredients,))
+    if newest is None or count == 1 or not _is_local(newest):
+        return newest
+    others = (fact for fact in record.drug_orders.facts if fact.is_active and fact.ingredients == ingredients)
+    return next((fact for fact in others if not _is_local(fact)), newest)
 
 
 def _is_local(fact: Medication) -> bool:

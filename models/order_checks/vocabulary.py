@@ -43,6 +43,7 @@ from models.site import Site
 _SEARCHES: Final = {"laboratory": laboratory, "vital-signs": vital_signs}
 _FILE: Final = Path(__file__).with_name("vocabulary.toml")
 _UNSTABLE: Final = "creatinine rises as in acute kidney injury"
+INJURY: Final = "aki_stage"
 _NOT_THIS_ONE: Final = "the model does not apply: "
 
 
@@ -97,7 +98,7 @@ def _worked_out() -> tuple[Term, ...]:
         _female(),
         _stable("egfr", EGFR_ML_MIN_1_73M2.label, EGFR_ML_MIN_1_73M2.unit, _egfr, _EGFR_NEEDS),
         _stable("crcl", "creatinine clearance", "mL/min", _result(COCKCROFT_GAULT, "crcl_ml_min"), COCKCROFT_GAULT),
-        _of_model("aki_stage", "stage of acute kidney injury", "", KDIGO_AKI, "stage"),
+        _of_model(INJURY, "stage of acute kidney injury", "", KDIGO_AKI, "stage"),
         _of_model("qtc_ms", "QTc (Fridericia)", "ms", QTC, "fridericia_ms"),
         *map(of_chart, (CREATININE_MG_DL, CORRECTED_CALCIUM_MG_DL, HEMOGLOBIN_FALL_G_DL)),
         *map(of_chart, (CREATININE_MEASURED, POTASSIUM_MEASURED)),
@@ -185,7 +186,7 @@ def _stable(
     searches = (*(search for part in parts for search in part.searches), *KDIGO_AKI.searches)
 
     def estimate(record: PatientRecord, site: Site) -> Answer:
-        stage = injury(record, site)
+        stage = record.once((INJURY, site), lambda: injury(record, site))
         if isinstance(stage, Reading) and float(stage.value) >= 1:
             return Missing(Gap.UNSTABLE, stage.at, _UNSTABLE)
         return worked_out(record, site)

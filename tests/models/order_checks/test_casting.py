@@ -4,7 +4,7 @@ from models.assessment import Findings, Tier
 from models.order_checks.engine import ORDER_CHECKS, OrderChecks
 from models.order_checks.rules import all_rules
 from models.site import Site
-from tests.builders import Resource, a_record, an_observation
+from tests.builders import Resource, a_medication, a_record, an_observation
 from tests.models.order_checks.building import TODAY, a_draft, a_mixture, a_taken, chart
 from tests.models.order_checks.test_drugs import of_form
 
@@ -94,3 +94,18 @@ def test_findings_come_with_the_most_urgent_first() -> None:
 def test_two_anticoagulants_are_two_and_one_renewed_is_one() -> None:
     assert findings(a_taken(APIXABAN), drafts=(a_draft(WARFARIN),), only="two-anticoagulants").found != ()
     assert findings(a_taken(WARFARIN), drafts=(a_draft(WARFARIN),), only="two-anticoagulants").found == ()
+
+
+def test_a_newer_gel_does_not_hide_the_tablet_that_is_taken_as_well() -> None:
+    gel, tablet = of_form("Topical Gel", "3355"), of_form("Delayed Release Oral Tablet", "3355")
+    taken = (a_medication(tablet, authored="2024-05-01"), a_medication(gel, authored="2024-05-20"))
+    drafts = (a_draft(LISINOPRIL), a_draft(HYDROCHLOROTHIAZIDE))
+    assert findings(*taken, drafts=drafts, only="nsaid-raas-diuretic").found != ()
+    assert findings(taken[1], drafts=drafts, only="nsaid-raas-diuretic").found == ()
+
+
+def test_an_order_that_is_being_changed_is_not_looked_at_as_it_was() -> None:
+    before = a_taken(NITROGLYCERIN, id="m1")
+    changed = a_draft("10582", id="m1")
+    assert findings(before, drafts=(a_draft(SILDENAFIL), changed), only="pde5-inhibitor-nitrate").found == ()
+    assert findings(before, drafts=(a_draft(SILDENAFIL),), only="pde5-inhibitor-nitrate").found != ()
