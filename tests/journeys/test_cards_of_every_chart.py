@@ -21,11 +21,11 @@ from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain
 from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
-from fhir_client.codes import LOINC, Code
+from fhir_client.codes import LOINC, SNOMED_CT, Code
 from fhir_client.search import Search
 from models.assessment import Findings, NotApplicable
 from models.site import Site
-from tests.builders import a_bundle, a_condition, a_medication, a_patient, an_observation
+from tests.builders import a_bundle, a_condition, a_medication, a_patient, a_report, an_allergy, an_observation
 from tests.cds_hooks.declared import AnAssessor, a_service
 from tests.journeys.charts import NOW, AChart, generated_charts, story_charts
 from tests.spec.messages import INSTANCE
@@ -91,13 +91,17 @@ class Answered:
 
     @property
     def proposals(self) -> Iterator[CreateAction]:
-        """The resources that are new: what else there is removes a draft."""
+        """The resources that are new: what else there is changes or removes a draft."""
         for action in self.actions:
             if isinstance(action, CreateAction):
                 yield action
             else:
-                assert isinstance(action, DeleteAction)
-                assert action.resource_id in named(self.chart)
+                assert unseen_targets(iter([action]), named(self.chart)) == []
+
+    @property
+    def changes(self) -> Iterator[UpdateAction]:
+        """The drafts that are handed back changed."""
+        return (action for action in self.actions if isinstance(action, UpdateAction))
 
 
 @cache
@@ -180,7 +184,17 @@ def test_proposed_resources_are_valid_and_keep_the_patient() -> None:
             model.model_validate(resource)
             whose = resource["for" if kind == "Task" else "subject"]
             assert whose == {"reference": f"Patient/{answered.chart.patient_id}"}
-    assert types == {"Condition", "ServiceRequest", "Task"}
+    assert types == {"Condition", "MedicationRequest", "ServiceRequest", "Task"}
+
+
+def test_changed_resources_are_valid_and_keep_the_patient() -> None:
+    """[ACT-7] Proposed resources validate for FHIR R4 and R4B, and keep the patient reference."""
+    changed = [(answered.chart, dict(action.resource)) for answered in answers() for action in answered.changes]
+    for chart, resource in changed:
+        kind = resource["resourceType"]
+        getattr(import_module(f"fhir.resources.R4B.{kind.lower()}"), kind).model_validate(resource)
+        assert resource["patient"] == {"reference": f"Patient/{chart.patient_id}"}
+    assert {resource["resourceType"] for _, resource in changed} == {"AllergyIntolerance"}
 
 
 def test_references_of_a_suggestion_resolve_and_its_order_does_not_matter() -> None:
@@ -328,7 +342,7 @@ def _is_inert(body: bytes) -> bool:
 def test_every_prefetch_key_changes_what_is_said_of_somebody(service: Service) -> None:
     """[PRE-18] Ask for the least data that serves the purpose: each key is read by the code."""
     unread = set(service.searches)
-    for chart in (*charts(), *map(_pregnant, charts())):
+    for chart in (*charts(), *map(_pregnant, charts()), *map(_imaged, charts())):
         whole = prefetch_of(service, chart)
         said = answer(service, chart).assessments
         for key in sorted(unread):
@@ -345,6 +359,13 @@ def _pregnant(chart: AChart) -> AChart:
     problem = a_condition("O09.90", onset="2026-03-01", patient=chart.patient_id)
     young = [{**r, "birthDate": "1996-01-01"} if r["resourceType"] == "Patient" else r for r in chart.resources]
     return replace(chart, resources=[*young, pregnant if len(chart.resources) % 2 else problem])
+
+
+def _imaged(chart: AChart) -> AChart:
+    """The same chart of somebody who had a scan, and reacted to its contrast: no story tells of either."""
+    scan = a_report("24627-2", "2026-05-20", patient=chart.patient_id)
+    reaction = an_allergy(Code(SNOMED_CT, "293637006"), patient=chart.patient_id)
+    return replace(chart, resources=[*chart.resources, scan, reaction])
 
 
 # How often

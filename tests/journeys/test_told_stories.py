@@ -27,6 +27,18 @@ SPEAKS = [
         "Pneumonia: CURB-65 = 4 (severe), 30-day mortality 41.5% (Lim 2003)",
     ),
     (
+        "deterioration",
+        "orca",
+        (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START),
+        "NEWS2 = 15 (high): emergency assessment per local policy; infection suspected: qSOFA 3, SIRS 4",
+    ),
+    (
+        "deterioration",
+        "bison",
+        (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START),
+        "NEWS2 = 9 (high): emergency assessment per local policy",
+    ),
+    (
         "diabetes-screening",
         "stork",
         (Hook.PATIENT_VIEW,),
@@ -64,6 +76,18 @@ SPEAKS = [
     ),
     ("medication-safety", "egret", ORDERS, "Metformin is contraindicated at eGFR 17.51"),
     (
+        "imaging-advice",
+        "merlin",
+        (Hook.ORDER_SELECT,),
+        "Iodinated contrast at eGFR 17.96: CT of abdomen and pelvis with contrast",
+    ),
+    (
+        "imaging-advice",
+        "kestrel",
+        (Hook.ORDER_SELECT,),
+        "CT pulmonary angiography without a D-dimer: 0 Wells points are in the chart, two items are yours to judge",
+    ),
+    (
         "allergy-record",
         "siskin",
         (Hook.ALLERGYINTOLERANCE_CREATE,),
@@ -91,6 +115,7 @@ IS_SILENT = [
     ("stroke-prevention", "dove", (Hook.PATIENT_VIEW,)),
     ("stroke-prevention", "plover", (Hook.PATIENT_VIEW,)),
     ("stroke-prevention", "badger", (Hook.PATIENT_VIEW,)),
+    ("deterioration", "dunlin", (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START)),
     ("diabetes-screening", "lark", (Hook.PATIENT_VIEW,)),
     ("diabetes-screening", "badger", (Hook.PATIENT_VIEW,)),
     ("acute-kidney-injury", "grouse", ORDERS),
@@ -99,6 +124,8 @@ IS_SILENT = [
     ("opioid-safety", "grouse", (Hook.ORDER_SIGN,)),
     ("repeat-test", "avocet", ORDERS),
     ("repeat-test", "sanderling", ORDERS),
+    ("imaging-advice", "osprey", (Hook.ORDER_SELECT,)),
+    ("imaging-advice", "harrier", (Hook.ORDER_SELECT,)),
     ("allergy-record", "redpoll", (Hook.ALLERGYINTOLERANCE_CREATE,)),
     ("allergy-record", "twite", (Hook.ALLERGYINTOLERANCE_CREATE,)),
 ]
