@@ -165,8 +165,8 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
     ],
     [],
 )
-# What services at order entry speak of: a drug that harms the kidney, an opioid without its dose, one that nobody knows,
-# a test that was done, CT with contrast; and an allergy that is being entered, a side effect.
+# What services at order entry speak of: a drug that harms the kidney, an opioid without its dose, one that nobody
+# knows, a test that was done, CT with contrast; and an allergy that is being entered, a side effect.
 _DRAFTS: tuple[dict[str, Any], ...] = (
     a_medication("5640", status="draft", authored=None),
     a_medication("7804", status="draft", authored=None),
