@@ -140,11 +140,18 @@ def test_days_of_the_week_make_an_average(timing: dict[str, Any], times: Times) 
         ({"boundsRange": {"low": {"value": 2, "code": "h"}, "high": {"value": 6, "code": "h"}}}, 6),
         ({"boundsDuration": {"value": 10, "system": UCUM, "code": "d"}}, 24),
         ({"boundsDuration": {"value": 4, "unit": "hours"}}, 24),
+        ({"boundsDuration": {"value": 0, "system": UCUM, "code": "h"}}, 24),
         ({"boundsPeriod": {"start": "2026-01-01", "end": "2026-01-02"}}, 24),
     ],
 )
 def test_an_order_for_less_than_a_day_has_room_for_fewer(bounds: dict[str, Any], a_day: int) -> None:
     assert times_a_day(repeat(frequency=1, period=1, periodUnit="h", **bounds)) == Times(Fraction(a_day))
+
+
+def test_an_order_for_a_whole_day_is_an_average() -> None:
+    bounds = {"value": 1, "system": UCUM, "code": "d"}
+
+    assert times_a_day(repeat(frequency=1, period=5, periodUnit="h", boundsDuration=bounds)) == Times(Fraction(24, 5))
 
 
 def test_how_many_times_in_all_counts_only_where_nothing_says_how_often() -> None:
