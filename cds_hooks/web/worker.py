@@ -17,7 +17,11 @@ from selectors import EVENT_READ
 from typing import Any, Final
 from uuid import uuid4
 
-from gunicorn.http.errors import (  # type: ignore[import-untyped]  # gunicorn publishes no types
+from gunicorn.http.body import (  # type: ignore[import-untyped]  # gunicorn publishes no types
+    ChunkedReader,
+    LengthReader,
+)
+from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ExpectationFailed,
     InvalidResponseHeader,
     InvalidResponseHeaderName,
@@ -76,6 +80,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
     """
 
     receive_seconds = RECEIVE_SECONDS
+    rest_seconds = _REST_SECONDS
     wsgi: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -199,11 +204,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
         """Tell whether the next request can come on this connection.
 
         A body that nobody read (its caller was refused) is thrown away first, as far as it has arrived. gunicorn waits
-        five seconds for the rest of it, on a thread that strangers would then have.
+        five seconds for the rest of it, on a thread that strangers would then have. Of one that was read nothing is
+        left to wait for: on a machine so busy that this thread stands still for that moment, its caller, who was told
+        that the connection is kept, would find it closed.
         """
         if not keepalive:
             return False
-        return bool(conn.parser.finish_body(deadline=time.monotonic() + _REST_SECONDS))
+        if _is_read(conn.parser.mesg.body):
+            return True
+        return bool(conn.parser.finish_body(deadline=time.monotonic() + self.rest_seconds))
 
     def notify(self) -> None:
         """Tell the master that this worker lives; gunicorn does so at every turn of its loop, and once a second."""
@@ -326,6 +335,14 @@ def _is_begun(conn: Any, head: bytes) -> bool:
     """
     is_ahead = conn.parser is not None and bool(conn.parser.unreader.buf.getvalue())
     return not is_ahead and 0 < len(head) < _LONGEST_HEAD and _END_OF_HEAD not in head
+
+
+def _is_read(body: Any) -> bool:
+    """Tell whether a body was read to its end: by its length, or to the last of its chunks."""
+    reader = body.reader
+    return (isinstance(reader, LengthReader) and reader.length == 0) or (
+        isinstance(reader, ChunkedReader) and reader.parser is None
+    )
 
 
 def _ask_for(conn: Any, size: int) -> bool:

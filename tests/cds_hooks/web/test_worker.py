@@ -54,6 +54,27 @@ def reads(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return waited(environ, start_response)
 
 
+_TO = b"POST /cds-services/x HTTP/1.1\r\nHost: here\r\n"
+WHOLE = _TO + b"Content-Length: 5\r\n\r\n[1,2]"
+IN_CHUNKS = _TO + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[1\r\n3\r\n,2]\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [WHOLE, IN_CHUNKS, HEALTH])
+def test_a_connection_that_was_promised_is_kept_however_slow_the_machine(sent: bytes) -> None:
+    with a_worker() as (worker, _, _), connected(worker, sent) as (conn, caller):
+        worker.app.wsgi = lambda: reads
+        worker.load_wsgi()
+        worker.rest_seconds = -1  # as if the thread had stood still while a rest of the body might come
+        assert worker.handle(conn) is True
+        assert b"Connection: keep-alive" in caller.recv(65_536)
+
+
+def test_no_connection_is_kept_whose_body_is_still_to_come() -> None:
+    with a_worker() as (worker, _, _), connected(worker, CALL) as (conn, _):
+        worker.load_wsgi()
+        assert worker.handle(conn) is False
+
+
 def test_the_application_learns_how_long_a_request_waited_for_a_thread() -> None:
     ours, callers = socketpair()
     with a_worker() as (worker, _, finished), ours, callers:
