@@ -79,8 +79,8 @@ class _Seen:
 
     @property
     def gaps(self) -> list[OrderedOpioid]:
-        """Give what should be in the sum beside a drafted opioid and is not."""
-        return [each for each in self.opioids if _amount(each) is None and each.rxcui not in NEVER] * self.is_drafted
+        """Give what may belong in the sum beside a drafted opioid; what has no factor does not belong there."""
+        return [each for each in self.opioids if each.is_unknown and each.rxcui not in NEVER] * self.is_drafted
 
     @property
     def unrecognised(self) -> int:

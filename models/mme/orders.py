@@ -8,6 +8,7 @@ from typing import Any, Final
 from fhir_client.doses import DailyDose, DoseUnknown, daily_doses
 from fhir_client.facts import Medication, Source
 from fhir_client.record import PatientRecord
+from fhir_client.strengths import product_of
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature
@@ -49,6 +50,11 @@ class OrderedOpioid:
     def name(self) -> str:
         """Give the opioid's name."""
         return name_of(self.rxcui)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Tell whether the dose is not known: what has no factor by its way is known not to be in the sum."""
+        return self.why not in ("", NO_FACTOR)
 
     @property
     def row(self) -> Mapping[str, Any]:
@@ -100,13 +106,20 @@ def _opioids(order: Medication, site: Site, *, is_draft: bool) -> Iterator[Order
     on = "" if order.authored is None else order.authored.text[:10]
     doses = daily_doses(order)
     if isinstance(doses, DoseUnknown):
+        why = doses.reason.value if _may_count(order) else NO_FACTOR
         for code in sorted(_OPIOIDS & (order.ingredients or frozenset())):
-            yield OrderedOpioid(order.source, is_draft, on, code, why=doses.reason.value)
+            yield OrderedOpioid(order.source, is_draft, on, code, why=why)
         return
     for dose in doses:
         if dose.ingredient in _OPIOIDS:
             amount, unit, why = _dose(dose, site)
             yield OrderedOpioid(order.source, is_draft, on, dose.ingredient, dose.as_needed, amount, unit, why)
+
+
+def _may_count(order: Medication) -> bool:
+    """Tell whether an order could be by mouth or through the skin, for all that its product says."""
+    product = product_of(order.codings)
+    return product is None or not {"Oral", "Transdermal"}.isdisjoint(product.form.split())
 
 
 def _dose(dose: DailyDose, site: Site) -> tuple[float | None, str, str]:

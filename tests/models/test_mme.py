@@ -221,6 +221,7 @@ def test_a_draft_takes_the_place_of_the_order_that_it_changes_or_names() -> None
         (an_order_of(OXYCODONE, 0.1, "mg/kg"), "the dose goes by body size"),
         (an_order_of(OXYCODONE, 1, "mmol"), "a dose in mmol/d"),
         (an_order_of(LOZENGE), ""),
+        (a_medication(MORPHINE_CARTRIDGE), "no factor for the way it is given"),
         (an_order_of(MORPHINE_CARTRIDGE, 1, "mL"), "no factor for the way it is given"),
         (an_order_of("7052", 2, "mg/h"), "no factor for the way it is given"),
         (an_order_of(FENTANYL, 25, "ug/h"), "no factor for the way it is given"),

@@ -12,6 +12,7 @@ from tests.cds_hooks.services.showing import cards_of
 OXYCODONE_ER = "1049502"  # 12 HR oxycodone hydrochloride 10 MG Extended Release Oral Tablet
 PERCOCET = "1049625"  # acetaminophen 325 MG / oxycodone hydrochloride 10 MG Oral Tablet [Percocet]
 PATCH = "245134"  # 72 HR fentanyl 0.025 MG/HR Transdermal System
+MORPHINE_CARTRIDGE = "1731995"  # 1 ML morphine sulfate 10 MG/ML Cartridge
 LOZENGE = "310294"  # fentanyl 1.6 MG Oral Lozenge
 LORAZEPAM, METFORMIN, NALOXONE, BUPRENORPHINE, METHADONE, NO_PRODUCT = (
     "6470",
@@ -88,6 +89,14 @@ def test_what_cannot_be_counted_makes_it_at_least() -> None:
     assert "| Fentanyl |  | not counted: the order has no dosage instruction | draft |" in str(card.detail)
 
 
+def test_what_has_no_factor_is_named_beside_the_sum() -> None:
+    card = the_card(a_draft(OXYCODONE_ER, 2), a_draft(MORPHINE_CARTRIDGE, 1, "mL"), a_draft(BUPRENORPHINE, 8, "mg"))
+
+    assert card.summary == "Opioids with this order: at least 60 MME a day"
+    assert "| Morphine | 20 mg | not counted: no factor for the way it is given | draft |" in str(card.detail)
+    assert "| Buprenorphine | 16 mg | not counted: no factor | draft |" in str(card.detail)
+
+
 def test_an_opioid_with_a_benzodiazepine_is_a_warning_whatever_the_dose() -> None:
     card = the_card(a_draft(LORAZEPAM, 1, "mg", id="d1"), chart=(an_order(OXYCODONE_ER),))
 
@@ -143,7 +152,6 @@ def test_a_draft_without_an_id_cannot_be_removed() -> None:
     ("drafts", "chart", "summary"),
     [
         ([a_medication(OXYCODONE_ER, status="draft")], (), "Opioid dose not known in full: oxycodone"),
-        ([a_draft(OXYCODONE_ER), a_draft(LOZENGE)], (), UNKNOWN_FENTANYL),
         ([a_draft(OXYCODONE_ER)], (a_medication(PATCH),), UNKNOWN_FENTANYL),
         (
             [a_draft(OXYCODONE_ER), a_medication(NO_PRODUCT, status="draft")],
@@ -176,6 +184,10 @@ def test_what_is_not_known_is_said_for_silence_would_read_as_safe(
         ([a_medication(NO_PRODUCT, status="draft")], ()),
         ([a_draft(OXYCODONE_ER)], ()),
         ([a_draft(BUPRENORPHINE, 8, "mg")], ()),
+        ([a_medication(BUPRENORPHINE, status="draft")], ()),
+        ([a_draft(OXYCODONE_ER), a_draft(LOZENGE)], ()),
+        ([a_draft(MORPHINE_CARTRIDGE, 1, "mL")], ()),
+        ([a_medication(MORPHINE_CARTRIDGE, status="draft")], ()),
         ([a_draft(METHADONE, 50, "mg")], (a_condition("F11.20"),)),
         ([a_draft(METHADONE, 50, "mg"), a_draft(LORAZEPAM, 1, "mg")], (a_condition("F11.20"),)),
         ([a_draft(OXYCODONE_ER, 5)], (a_condition("C18.9"),)),
@@ -189,6 +201,10 @@ def test_what_is_not_known_is_said_for_silence_would_read_as_safe(
         "an unknown drug and no opioid",
         "a low dose",
         "buprenorphine, never converted",
+        "buprenorphine, never converted, without a dose",
+        "a lozenge, for which there is no factor",
+        "an injection, for which there is no factor",
+        "an injection without a dose",
         "methadone for opioid use disorder",
         "methadone for opioid use disorder, with a benzodiazepine",
         "cancer",
