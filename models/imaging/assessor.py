@@ -142,17 +142,21 @@ class _Asking:
         return NEEDS[name].ask(self.record, self.site, self.wish)
 
     def _finding(self, names: Iterable[str]) -> Finding:
-        inputs = tuple(NEEDS[name].as_input(self._ask(name)) for name in names)
-        words = {"study": self.wish.study.title}
-        advice = self.rule.advice
-        known = tuple(item for item in inputs if isinstance(item.reading, Reading))
-        return advice.finding(
+        inputs = {name: NEEDS[name].as_input(self._ask(name)) for name in names}
+        return self.rule.advice.finding(
             self.wish.study.name,
             (self.wish.draft.source.reference,),
-            _words(words, inputs),
-            known,
+            _words({"study": self.wish.study.title}, tuple(inputs.values())),
+            tuple(part for name, item in inputs.items() for part in self._shown(name, item)),
             *self.rule.behind,
         )
+
+    def _shown(self, name: str, item: Input) -> tuple[Input, ...]:
+        """Give what a reader is shown of an input: its parts, if it is a sum, the missing ones among them."""
+        parts = NEEDS[name].parts
+        if parts is not None:
+            return parts(self.record, self.site)
+        return (item,) if isinstance(item.reading, Reading) else ()
 
     def _unchecked(self, names: Iterable[str]) -> Unchecked | None:
         inputs = (NEEDS[name].as_input(self._ask(name)) for name in names)

@@ -57,7 +57,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One name: what a reader calls it, its unit, what to ask for, and how it is answered for a study."""
+    """One name: what a reader calls it, its unit, what to ask for, and how it is answered for a study.
+
+    `parts` are what a reader is shown in its place, where it is a sum of several.
+    """
 
     name: str
     label: str
@@ -65,6 +68,7 @@ class Need:
     searches: tuple[Search, ...]
     unverified: tuple[str, ...]
     ask: Callable[[PatientRecord, Site, Wish], Answer]
+    parts: Callable[[PatientRecord, Site], tuple[Input, ...]] | None = None
 
     def as_input(self, answer: Answer) -> Input:
         """Name the answer for a reader."""
@@ -151,12 +155,15 @@ def _may_be_pregnant(record: PatientRecord, site: Site, wish: Wish) -> Answer:  
 
 def _wells_points(record: PatientRecord, site: Site, wish: Wish) -> Answer:  # noqa: ARG001
     """Give what is known of the total; whom the score is not for has none."""
-    match WELLS.assess(record, site):
-        case NotAssessable() as unknown:
-            read = [each.reading for each in unknown.inputs if isinstance(each.reading, Reading) and each.reading.value]
-            sources = tuple(dict.fromkeys(source for each in read for source in each.sources))
-            return Reading(known_points(unknown.inputs), sources=sources, note="two items are for the clinician")
-    return Missing(Gap.NOT_RECORDED, note="the score is not made for this patient")
+    items = _wells_items(record, site)
+    if not items:
+        return Missing(Gap.NOT_RECORDED, note="the score is not made for this patient")
+    return Reading(known_points(items), note="two items are for the clinician")
+
+
+def _wells_items(record: PatientRecord, site: Site) -> tuple[Input, ...]:
+    answer = WELLS.assess(record, site)
+    return answer.inputs if isinstance(answer, NotAssessable) else ()
 
 
 def _d_dimer(record: PatientRecord, site: Site, wish: Wish) -> Answer:  # noqa: ARG001
@@ -193,7 +200,15 @@ def _needs() -> tuple[Need, ...]:
         _of(_CONTRAST_REACTION),
         _of(PREGNANCY),
         Need("may_be_pregnant", "of an age to be pregnant, not told", "", pregnancy, (), _may_be_pregnant),
-        Need("wells_points", "Wells points in the chart", "", WELLS.searches, _doubts(WELLS, "points"), _wells_points),
+        Need(
+            "wells_points",
+            "Wells points in the chart",
+            "",
+            WELLS.searches,
+            _doubts(WELLS, "points"),
+            _wells_points,
+            _wells_items,
+        ),
         Need("d_dimer", "D-dimer in 72 hours", "", (laboratory("d_dimer"),), concept("d_dimer").unverified, _d_dimer),
         Need("days_since_report", "days since an earlier report", "d", (REPORTS,), (), _days_since_report),
     )

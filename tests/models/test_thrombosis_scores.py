@@ -7,10 +7,11 @@ import pytest
 
 from models.assessment import Assessed, Gap, NotApplicable, NotAssessable
 from models.padua import MODEL as PADUA
-from models.padua.model import known_points
+from models.padua.model import known_points, most_points
 from models.risk_model import RiskModel
 from models.site import Site
 from models.wells_pe import MODEL as WELLS
+from models.wells_pe.model import known_points as wells_points
 from tests.builders import Resource, a_condition, a_medication, a_record
 from tests.models.charts import an_inpatient, an_outpatient
 from tests.models.inpatients import with_risk_of_thrombosis
@@ -163,6 +164,23 @@ def test_no_chart_gives_a_wells_total_and_its_items_are_filled_in() -> None:
     }
 
 
+def test_the_points_of_wells_that_a_chart_knows_are_a_lower_bound() -> None:
+    found = (a_condition("Z86.711"), a_condition("C18.9"), a_condition("R04.2"), a_condition("Z74.01"))
+    answer = assess(WELLS, *an_inpatient(*found))
+    assert isinstance(answer, NotAssessable)
+    assert wells_points(answer.inputs) == 1.5 + 1.5 + 1 + 1
+    nobody_wrote = assess(WELLS, *an_inpatient())
+    assert isinstance(nobody_wrote, NotAssessable)
+    assert wells_points(nobody_wrote.inputs) == 0
+
+
 def test_what_nobody_wrote_down_is_not_denied() -> None:
     answer = assess(WELLS, *an_inpatient())
     assert set(missing(answer)) == {"dvt_signs", "pe_most_likely", "immobilized_or_surgery", "hemoptysis"}
+
+
+def test_what_is_not_known_may_count() -> None:
+    whole = assess(PADUA, *with_risk_of_thrombosis())
+    assert most_points(whole.inputs) == whole.results["points"] == 6
+    partly = assess(PADUA, *with_risk_of_thrombosis(without="Z74"))
+    assert (known_points(partly.inputs), most_points(partly.inputs)) == (3, 6)

@@ -230,7 +230,13 @@ def test_pulmonary_angiography_without_a_d_dimer_says_what_the_chart_gives_of_we
     assert card.summary.startswith("CT pulmonary angiography without a D-dimer: ")
     assert card.indicator is Indicator.INFO
     assert "two items are yours to judge" in card.summary
-    for part in ("Add 3 for signs of deep vein thrombosis", "above 4 go ahead", "| D-dimer in 72 hours | no |"):
+    for part in (
+        "Add 3 for signs of deep vein thrombosis",
+        "above 4 go ahead",
+        "| D-dimer in 72 hours | no |",
+        "| Malignancy, treated within six months or palliative | yes |",
+        "| Clinical signs of deep vein thrombosis | missing: not found |",
+    ):
         assert part in str(card.detail)
     (suggestion,) = card.suggestions
     (action,) = suggestion.actions
