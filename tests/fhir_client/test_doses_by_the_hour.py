@@ -46,6 +46,7 @@ def test_a_patch_gives_by_the_hour_while_it_is_worn(
         ({"rateQuantity": quantity(1, "mg/min")}, a_day(duration=30, durationUnit="min"), 30, False),
         ({"rateQuantity": quantity(2, "mg/h")}, a_day(2, duration=1, durationMax=3, durationUnit="h"), 12, True),
         ({"rateQuantity": quantity(2, "mg/h")}, a_day(2), 48, True),
+        ({"rateQuantity": quantity(2, "mg/h")}, a_day(2, duration=0, durationUnit="h"), 48, True),
         ({"rateQuantity": quantity(2, "mg/h")}, {"code": {"text": "at night"}}, 48, True),
         ({"rateQuantity": quantity(2, "mg/h")}, a_day(9, duration=8, durationUnit="h"), 48, False),
         ({"rateRatio": {"numerator": quantity(2, "mg"), "denominator": quantity(1, "h")}}, None, 48, False),
@@ -84,3 +85,16 @@ def test_a_rate_runs_as_long_as_is_said_or_all_day(
 )
 def test_a_rate_that_cannot_be_read(rate: Resource, gap: DoseGap) -> None:
     assert doses({"doseAndRate": [rate]}, product=CARTRIDGE) == DoseUnknown(gap)
+
+
+def test_a_patch_that_may_be_changed_later_may_give_less() -> None:
+    often = doses(instruction(quantity(1, "{patch}"), every(72, periodMax=96)), product=PATCH)
+    fewer = {"doseRange": {"low": quantity(1, "{patch}"), "high": quantity(2, "{patch}")}}
+    ranged = doses({"doseAndRate": [fewer], "timing": every(72)}, product=PATCH)
+
+    assert not isinstance(often, DoseUnknown)
+    assert not isinstance(ranged, DoseUnknown)
+    assert [(each.amount, each.is_maximum) for each in (*often, *ranged)] == [
+        (Fraction("0.6"), True),
+        (Fraction("1.2"), True),
+    ]
