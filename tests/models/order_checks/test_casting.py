@@ -109,3 +109,10 @@ def test_an_order_that_is_being_changed_is_not_looked_at_as_it_was() -> None:
     changed = a_draft("10582", id="m1")
     assert findings(before, drafts=(a_draft(SILDENAFIL), changed), only="pde5-inhibitor-nitrate").found == ()
     assert findings(before, drafts=(a_draft(SILDENAFIL),), only="pde5-inhibitor-nitrate").found != ()
+
+
+def test_only_what_is_taken_was_tolerated() -> None:
+    """A draft that was begun long ago and never signed shows nothing of how the pair is borne."""
+    old = {"authored": "2024-01-01"}
+    drafts = (a_medication(WARFARIN, status="draft", **old), a_medication(APIXABAN, status="draft", **old))
+    assert findings(drafts=drafts, only="two-anticoagulants").found != ()
