@@ -184,9 +184,14 @@ def _words(words: Mapping[str, str], inputs: Sequence[Input]) -> Mapping[str, st
     return {**unknown, **named, **words}
 
 
-def _rules() -> Iterator[ImagingRule]:
-    for advice in read_advice(RULES, more=frozenset({"study", "when", "unknown"})).values():
-        place = f"{RULES.parent.name}: {advice.id}"
+def read_rules(path: Path) -> Iterator[ImagingRule]:
+    """Read a file of rows with their conditions.
+
+    Raises:
+        ParametersRejected: a row is not of its form, or asks for what nobody answers.
+    """
+    for advice in read_advice(path, more=frozenset({"study", "when", "unknown"})).values():
+        place = f"{path.parent.name}: {advice.id}"
         condition = expression.parse(advice.more["when"], place)
         if set(expression.names(condition)) - NEEDS.keys():
             raise ParametersRejected(place, "asks for something that needs.py has not")
@@ -195,4 +200,4 @@ def _rules() -> Iterator[ImagingRule]:
         yield ImagingRule(advice, advice.more["study"], condition, advice.more["unknown"] == _SAY)
 
 
-ASSESSOR: Final = ImagingAdvice(tuple(_rules()), version_of(RULES, STUDIES))
+ASSESSOR: Final = ImagingAdvice(tuple(read_rules(RULES)), version_of(RULES, STUDIES))

@@ -42,18 +42,23 @@ class Study:
 
 @cache
 def studies() -> Mapping[str, Study]:
-    """Read the file, by name.
+    """Give all studies, by name."""
+    return read_studies(FILE)
+
+
+def read_studies(path: Path) -> Mapping[str, Study]:
+    """Read a file of studies, by name.
 
     Raises:
         ParametersRejected: a study lacks something, or has something unknown.
     """
-    with FILE.open("rb") as file:
+    with path.open("rb") as file:
         content = tomllib.load(file)["study"]
     for name, row in content.items():
         if not set(row) >= _REQUIRED or set(row) - _REQUIRED - _OPTIONAL:
-            raise ParametersRejected(f"{FILE.name}: {name}", "lacks something, or has an unknown key")
+            raise ParametersRejected(f"{path.name}: {name}", "lacks something, or has an unknown key")
         if row.get("contrast", IODINATED) not in (IODINATED, GADOLINIUM):
-            raise ParametersRejected(f"{FILE.name}: {name}", "has an unknown contrast medium")
+            raise ParametersRejected(f"{path.name}: {name}", "has an unknown contrast medium")
     return MappingProxyType({name: Study(name, meaning=concept(name), **row) for name, row in content.items()})
 
 

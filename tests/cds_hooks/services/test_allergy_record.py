@@ -8,6 +8,7 @@ from cds_hooks.protocol.cards import Card, CreateAction, Indicator, UpdateAction
 from cds_hooks.services.allergy_record import CHANGE, SERVICE, SYSTEM
 from fhir_client.codes import ICD_10_CM, SNOMED_CT, Code
 from fhir_client.record import Availability, PatientRecord
+from models.allergy_record import ASSESSOR
 from models.site import Site
 from tests.builders import Resource, a_patient, a_reaction, a_record, an_allergy
 from tests.cds_hooks.services.showing import cards_of
@@ -203,3 +204,14 @@ def test_a_site_without_snomed_ct_reads_the_other_codes() -> None:
     assert summaries(entering(a_side_effect()), site=site) == []
     seen = a_reaction(Code(ICD_10_CM, "R11.0"))
     assert len(summaries(entering(an_allergy("2670", seen, id="a1")), site=site)) == 1
+
+
+def test_both_rows_are_shown_and_may_be_live() -> None:
+    assert [row.id for row in ASSESSOR.rows] == ["side-effect-as-allergy", "penicillin-low-risk"]
+    assert [row.is_pilot_at_most for row in ASSESSOR.rows] == [False, False]
+    assert [output.unverified for output in ASSESSOR.outputs] == [(), ()]
+
+
+def test_an_entry_that_no_code_tells_is_named_in_words_alone() -> None:
+    unnamed = an_allergy({"coding": [{"system": "urn:site", "code": "7"}]}, a_reaction("422587007"), id="a1")
+    assert summaries(entering(unnamed))[0].startswith("A side effect after this substance is entered as an allergy")
