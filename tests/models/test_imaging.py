@@ -253,7 +253,7 @@ def test_a_chart_without_a_draft_is_not_assessed() -> None:
         ('id = "contrast-kidney-injury"', 'id = "contrast-low-egfr"'),
         ('study = "iodinated"', 'strudy = "iodinated"'),
         ('study = "iodinated"', 'study = "barium"'),
-        ('unknown = "say"', 'unknown = "shout"'),
+        ('\nunknown = "say"', '\nunknown = "shout"'),
         ('when = "aki_stage >= 1"', 'when = "mood >= 1"'),
         ('when = "aki_stage >= 1"', 'when = "aki_stage =="'),
         ('about = "a study with gadolinium"', ""),
