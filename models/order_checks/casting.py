@@ -10,6 +10,7 @@ from fhir_client.medications import ingredient_names
 from models.order_checks.orders import DrugOrder, Player
 from models.order_checks.rules import Rule
 
+REPLACE: Final = "replace:"
 # clinical/safety-rules.md, Principles: what a patient has tolerated for so long is not said again.
 _TOLERATED: Final = timedelta(days=90)
 
@@ -42,6 +43,16 @@ class Case:
         """Give the orders, the one that was asked about first."""
         others = (order.reference for order, _ in self.players if order is not self.asked_about)
         return tuple(dict.fromkeys((self.asked_about.reference, *others)))
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Give the rule's remedies; a replacement only where the order that it replaces is the one asked about.
+
+        `replace:drug:NAME` replaces the rule's drug, `replace:with:NAME` its first partner.
+        """
+        part = next((place for place, (order, _) in enumerate(self.players) if order is self.asked_about), 0)
+        other = REPLACE + ("with:" if part == 0 else "drug:")
+        return tuple(name for name in self.rule.remedies if not name.startswith(other))
 
     @property
     def words(self) -> Mapping[str, str]:
@@ -83,18 +94,26 @@ def cast(rule: Rule, order: DrugOrder, beside: Sequence[DrugOrder]) -> Iterator[
         yield Case(rule, order, ((order, order.ingredients),))
         return
     parts = (rule.drug, *rule.partners)
-    others = (*(each for each in beside if rule.counts_local or not each.is_local), order)
     for own, part in enumerate(parts):
         meant = part.matched(order.ingredients)
-        if not meant:
-            continue
-        choices = [
-            ((order, meant),) if place == own else tuple(_players(other.matched, others))
-            for place, other in enumerate(parts)
-        ]
-        players = next((each for each in product(*choices) if _is_cast(rule, each)), None)
+        players = _cast_with(rule, order, meant, own, beside) if meant else None
         if players is not None:
             yield Case(rule, order, players)
+
+
+def _cast_with(
+    rule: Rule, order: DrugOrder, meant: frozenset[str], own: int, beside: Sequence[DrugOrder]
+) -> tuple[Player, ...] | None:
+    """Find who plays the other parts where the order plays this one; None where nobody does."""
+    if not rule.partners:
+        return ((order, meant),)
+    others = (*(each for each in beside if rule.counts_local or not each.is_local), order)
+    choices = [
+        ((order, meant),) if place == own else tuple(_players(part.matched, others))
+        for place, part in enumerate((rule.drug, *rule.partners))
+        if part is not None
+    ]
+    return next((each for each in product(*choices) if _is_cast(rule, each)), None)
 
 
 def _players(matched: Callable[[frozenset[str]], frozenset[str]], beside: Sequence[DrugOrder]) -> Iterator[Player]:
