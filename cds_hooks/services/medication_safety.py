@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cds_hooks import presentation as say
-from cds_hooks.protocol.cards import Card, Coding, DeleteAction, Indicator, Source, Suggestion
+from cds_hooks.orderables import orderable
+from cds_hooks.protocol.cards import Card, Coding, CreateAction, DeleteAction, Indicator, Source, Suggestion
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain, shorten
 from cds_hooks.service import Moment, Service
+from fhir_client.drafting import medication_request
 from models.assessment import Assessment, Finding, Findings, Tier, Unchecked
+from models.order_checks.casting import REPLACE
 from models.order_checks.engine import ORDER_CHECKS
 
 INDICATORS: Final = {Tier.CRITICAL: Indicator.CRITICAL, Tier.WARNING: Indicator.WARNING, Tier.INFO: Indicator.INFO}
@@ -86,7 +89,21 @@ def _suggestion(remedy: str, order: str, finding: Finding, moment: Moment) -> Su
     if remedy == DELETE:
         # A draft that has no id cannot be named.
         return Suggestion(_REMOVE, actions=(DeleteAction(_REMOVE, order),)) if "/" in order else None
+    if remedy.startswith(REPLACE):
+        return _replacement(remedy.rpartition(":")[2], order, moment)
     return say.order(moment, remedy.removeprefix(ORDER), why=_WHY)
+
+
+def _replacement(name: str, order: str, moment: Moment) -> Suggestion | None:
+    """Offer another drug as a pair: the draft goes, and a draft of the other comes, to be dosed and signed."""
+    if "/" not in order:
+        return None
+    wanted, context = orderable(name), moment.request.context
+    draft = medication_request(
+        wanted.code, wanted.display, patient_id=context.patient_id, encounter_id=context.encounter_id, reason_text=_WHY
+    )
+    words = f"Replace by {name}"
+    return Suggestion(words, actions=(DeleteAction(_REMOVE, order), CreateAction(f"Order: {wanted.display}", draft)))
 
 
 _REMOVE: Final = "Remove this draft order"

@@ -168,7 +168,7 @@ class _Asking:
             citation=case.rule.citation,
             doi=case.rule.doi,
             inputs=tuple(item for item in inputs if isinstance(item.reading, Reading)),
-            remedies=case.rule.remedies,
+            remedies=case.remedies,
             is_lasting=case.rule.is_lasting,
             unverified=case.unverified,
         )

@@ -2,10 +2,13 @@
 
 import pytest
 
+from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, CreateAction, DeleteAction, Indicator
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.services.medication_safety import RULES, SERVICE
 from fhir_client.record import PatientRecord
+from models.order_checks.engine import ORDER_CHECKS
+from models.order_checks.rules import Rule
 from tests.builders import Resource, a_medication, a_record, an_allergy, an_observation
 from tests.cds_hooks.services.showing import cards_of
 
@@ -100,3 +103,42 @@ def test_a_drug_is_named_by_our_own_words_and_never_by_the_drafts() -> None:
     cards = signed(a_record(an_allergy("723"), drafts=(draft,)), pilot=True)
     assert any("moxicillin" in card.summary for card in cards)
     assert not any("example" in f"{card.summary}{card.detail}" for card in cards)
+
+
+def suggested(card: Card) -> list[tuple[str, list[str]]]:
+    return [
+        (
+            suggestion.label,
+            [
+                action.resource_id
+                if isinstance(action, DeleteAction)
+                else str(action.resource["medicationCodeableConcept"]["coding"][0]["code"])
+                for action in suggestion.actions
+                if isinstance(action, CreateAction | DeleteAction)
+            ],
+        )
+        for suggestion in card.suggestions
+    ]
+
+
+def test_a_safer_drug_is_offered_as_a_pair_with_the_draft_it_replaces() -> None:
+    (card,) = signed(a_record(a_medication("21212"), drafts=(a_draft("36567"),)))
+    assert suggested(card) == [
+        ("Replace by pravastatin", ["MedicationRequest/d1", "904467"]),
+        ("Remove this draft order", ["MedicationRequest/d1"]),
+    ]
+
+
+def test_what_is_taken_already_is_not_replaced() -> None:
+    """The draft is the antibiotic: to put a statin in its place would treat nothing."""
+    (card,) = signed(a_record(a_medication("36567"), drafts=(a_draft("21212"),)))
+    assert suggested(card) == [("Remove this draft order", ["MedicationRequest/d1"])]
+
+
+@pytest.mark.parametrize("rule", ORDER_CHECKS.rules, ids=lambda rule: rule.id)
+def test_every_remedy_of_a_rule_can_be_offered(rule: Rule) -> None:
+    for remedy in rule.remedies:
+        kind, _, name = remedy.rpartition(":")
+        assert kind in {"", "order", "replace:drug", "replace:with"}
+        assert name == "delete" if kind == "" else orderable(name).display
+        assert not kind.startswith("replace") or orderable(name).code is not None
