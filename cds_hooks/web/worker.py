@@ -6,6 +6,7 @@ while calls are under way, and lets its main loop wait two seconds for a caller 
 """
 
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -55,6 +56,11 @@ _LONGEST_HEAD = 65_536  # of which a thread reads at all; tokens have at most 8 
 _SWEEP_SECONDS = 0.25
 _LINGER_SECONDS = 2.0
 _REST_SECONDS = 0.01
+# How long a thread that computes may keep the interpreter from the others. Whoever writes to the journal gives it up at
+# each statement and holds the file's turn until it has it back: at Python's own 5 ms all workers wait for that.
+# Measured with two workers and eight connections on a busy machine, calls a second against the safe floor's: 0.42 at
+# 5 ms, 0.60 at 1 ms, 0.66 at 0.3 ms, for 2 and 13 % more processor time a call.
+SWITCH_SECONDS: Final = 0.0005
 _COMPLAIN_SECONDS = 60.0  # a flood of requests must not become one of log lines
 # Of the socket module, which is for those who open connections.
 _PEEK, _NO_MORE_READING, _NO_MORE_WRITING, _NO_MORE = 2, 0, 1, 2
@@ -104,6 +110,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Any, for want of types
     def init_process(self) -> None:
         """Begin; gunicorn's own threads are for calls, two more for health and metrics."""
         self._operations = ThreadPoolExecutor(_OPERATIONS_THREADS, thread_name_prefix="operations")
+        sys.setswitchinterval(SWITCH_SECONDS)
         super().init_process()
 
     def init_signals(self) -> None:

@@ -1,12 +1,14 @@
 """What gunicorn refuses before a route is reached, and callers who do not send what they announce."""
 
+import sys
 import time
 from socket import socketpair
 from typing import Any
 
 import pytest
-from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
+from cds_hooks.web.worker import SWITCH_SECONDS
 from tests.cds_hooks.web.a_worker import CALL, HEALTH, HERE, a_worker, answer_to, busy, connected, waited
 
 
@@ -111,3 +113,16 @@ def test_who_does_not_take_the_answer_is_not_waited_for_without_end() -> None:
         worker.notify()
         with pytest.raises(BrokenPipeError):
             writing.result(timeout=5)
+
+
+def test_threads_of_a_worker_take_short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sys.getswitchinterval()
+    monkeypatch.setattr(ThreadWorker, "init_process", lambda _: None)
+    try:
+        with a_worker() as (worker, _, _):
+            worker.init_process()
+            worker._operations.shutdown()
+            assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+    finally:
+        sys.setswitchinterval(before)
+    assert before > SWITCH_SECONDS
