@@ -5,7 +5,7 @@ import pytest
 
 from fhir_client.codes import SNOMED_CT, Code
 from fhir_client.doses import DailyDose, DoseGap, DoseUnknown, daily_doses, doses_of
-from fhir_client.strengths import Product
+from fhir_client.strengths import Part, Product
 from tests.builders import Resource, a_medication, a_record
 from tests.dosing import (
     CARTRIDGE,
@@ -121,6 +121,13 @@ def test_a_mass_of_a_combination_says_not_of_what() -> None:
     assert (
         doses(instruction(quantity(10, "mg"), a_day()), product=None, ingredients=frozenset({"161", "7804"})) == found
     )
+
+
+@pytest.mark.parametrize("dose", [quantity(1), quantity(1, "mL"), quantity(1, "{puff}")])
+def test_a_product_of_which_each_part_is_measured_otherwise_has_no_dose(dose: Resource) -> None:
+    mixed = Product("Kit", (Part("161", Fraction(325), "mg", "1"), Part("7804", Fraction(1), "mg", "mL")))
+
+    assert doses(instruction(dose, a_day()), product=mixed) == DoseUnknown(DoseGap.OTHER_UNIT)
 
 
 def test_a_strength_of_other_ingredients_is_not_this_drugs() -> None:
