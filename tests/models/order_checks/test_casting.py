@@ -73,14 +73,6 @@ def test_a_graver_finding_about_the_same_orders_stands_for_the_lesser() -> None:
     assert [found.rule.id for found in checked.found] == ["qt-two-drugs"]
 
 
-def test_a_rule_that_may_not_be_live_silences_none_that_may() -> None:
-    """Spironolactone has rows that are not verified; eplerenone's own is, and is said beside them."""
-    checked = ORDER_CHECKS.assess(chart({"potassium_24h": 6.2}, [a_draft("298869")]), Site())
-    assert isinstance(checked, Findings)
-    said = {found.rule.id: bool(found.unverified) for found in checked.found}
-    assert said == {"potassium-raising-drug-potassium-6": True, "eplerenone-potassium-above-5-5": False}
-
-
 def test_findings_come_with_the_most_urgent_first() -> None:
     checked = ORDER_CHECKS.assess(
         chart({"potassium_24h": 6.2, "egfr": 20}, [a_draft("29046"), a_draft("5640")]), Site()

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from models.assessment import Tier
+from models.assessment import Findings, Tier
 from models.errors import ParametersRejected
 from models.order_checks import rules
+from models.order_checks.engine import OrderChecks
 from models.order_checks.expression import certain, comparisons
 from models.order_checks.rules import FOLDER, Rule, all_rules, read_rules
+from models.site import Site
+from tests.models.order_checks.building import a_draft, chart
 
 GOOD: Mapping[str, Any] = {
     "id": "one",
@@ -114,6 +117,44 @@ def test_two_rules_of_one_id_and_a_rule_that_gives_way_to_none_are_refused(
 
 def test_what_is_not_verified_keeps_a_row_from_live_use(tmp_path: Path) -> None:
     assert read(tmp_path, label="UNVERIFIED").unverified == ("one: UNVERIFIED",)
+
+
+# ---- which of two is said
+
+LESSER: Mapping[str, Any] = {**GOOD, "id": "lesser", "message": "{drug}", "when": None, "unless": ["one"]}
+
+
+def said_of(folder: Path, *rows: Mapping[str, Any], drugs: tuple[str, ...]) -> set[str]:
+    rows = tuple({key: value for key, value in row.items() if value is not None} for row in rows)
+    checks = OrderChecks("two", "1", tuple(read_rules(a_file(folder, *rows))))
+    checked = checks.assess(chart({"egfr": 20}, [a_draft(code) for code in drugs]), Site())
+    assert isinstance(checked, Findings)
+    return {finding.rule.id for finding in checked.found}
+
+
+def test_a_rule_gives_way_to_a_graver_one_about_the_same_orders(tmp_path: Path) -> None:
+    assert said_of(tmp_path, GOOD, LESSER, drugs=("6809",)) == {"one"}
+    alone = {**LESSER, "unless": None}
+    assert said_of(tmp_path, GOOD, alone, drugs=("6809",)) == {"one", "lesser"}
+
+
+def test_a_rule_does_not_give_way_to_what_is_said_of_another_order(tmp_path: Path) -> None:
+    assert said_of(tmp_path, GOOD, {**LESSER, "drug": "warfarin"}, drugs=("6809", "11289")) == {"one", "lesser"}
+
+
+@pytest.mark.parametrize(
+    ("graver", "lesser", "said"),
+    [
+        ("UNVERIFIED", "VERIFIED", {"one", "lesser"}),
+        ("UNVERIFIED", "UNVERIFIED", {"one"}),
+        ("VERIFIED", "UNVERIFIED", {"one"}),
+    ],
+)
+def test_a_rule_that_may_be_live_does_not_give_way_to_one_that_may_not(
+    tmp_path: Path, graver: str, lesser: str, said: set[str]
+) -> None:
+    rows = {**GOOD, "label": graver}, {**LESSER, "label": lesser}
+    assert said_of(tmp_path, *rows, drugs=("6809",)) == said
 
 
 # ---- of the rows that there are
