@@ -116,17 +116,19 @@ class Feature:
 def extract(features: Iterable[Feature], record: PatientRecord, site: Site) -> dict[str, Answer]:
     """Read every feature from the record; what no chart provides is not recorded."""
     readings: dict[str, Answer] = {}
-    together: dict[ReadTogether, Readings] = {}
     for feature in features:
         if feature.read is not None:
             readings[feature.name] = feature.answer(record, site)
         elif feature.read_together is not None:
-            if feature.read_together not in together:
-                together[feature.read_together] = feature.read_together(record, site)
-            readings[feature.name] = together[feature.read_together][feature.name]
+            readings[feature.name] = _together(feature.read_together, record, site)[feature.name]
         elif feature.derive is None:
             readings[feature.name] = Missing(Gap.NOT_RECORDED)
     return derived(features, record, site, readings)
+
+
+def _together(read: ReadTogether, record: PatientRecord, site: Site) -> Readings:
+    """Read what belongs together: once from a record, whichever features and models ask."""
+    return record.once((read, site), lambda: read(record, site))
 
 
 def derived(

@@ -1,4 +1,4 @@
-"""What the screens for sepsis ask for besides an observation set: coma score, white cells, arterial blood gas.
+"""What the screens for sepsis ask for besides an observation set: coma score, white cells, blood gas, lactate.
 
 Windows: models.md 1 and 2 set none for these; a day, as for the urea of a pneumonia.
 """
@@ -68,4 +68,8 @@ BANDS_PERCENT: Final = replace(
 PACO2_MMHG: Final = replace(
     _laboratory("paco2_mmhg", "arterial carbon dioxide", of="paco2", unit="mm[Hg]", plausible=(1, 300)),
     required=False,
+)
+# Gives no point of either screen: it is shown beside them (models.md 2).
+LACTATE_MMOL_L: Final = replace(
+    _laboratory("lactate_mmol_l", "lactate", of="lactate", unit="mmol/L", plausible=(0, 40)), required=False
 )

@@ -15,6 +15,7 @@ from fhir_client.times import Interval
 from models.assessment import Gap, Missing, Reading
 from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind
+from models.features.logic import unless
 from models.features.readers import nothing_found
 from models.features.searches import MEDICATIONS, SERVICE_ORDERS, laboratory
 from models.features.windows import Window
@@ -30,8 +31,13 @@ _NOT_TAKEN: Final = frozenset({"revoked", "entered-in-error", "draft"})
 
 
 def _antibiotics(record: PatientRecord) -> Iterator[tuple[Medication, Interval]]:
-    """Give the active orders for an antibiotic that were written within the last week."""
+    """Give the active orders for an antibiotic that were written within the last week.
+
+    Most charts have none: then no order is read.
+    """
     wanted = _ANTIBIOTICS.exact_codes
+    if all(not count or not drugs or wanted.isdisjoint(drugs) for drugs, count in record.drug_orders.active.items()):
+        return
     for order in record.medications:
         if not order.is_active or order.authored is None or not order.ingredients:
             continue
@@ -51,15 +57,20 @@ def _cultures(record: PatientRecord, site: Site) -> Iterator[tuple[str, datetime
 
 
 def _is_suspected(record: PatientRecord, site: Site) -> Answer:
+    """Tell by the pair; without an antibiotic there is none, so the cultures are not looked at."""
+    antibiotics = list(_antibiotics(record))
+    unresolved = record.drug_orders.active.get(None, 0)
+    if not antibiotics and not unresolved:
+        is_told = record.availability(MEDICATIONS.key) is Availability.COMPLETE
+        return Reading(value=False) if is_told else nothing_found(record, MEDICATIONS.key)
     cultures = list(_cultures(record, site))
-    for order, at in _antibiotics(record):
+    for order, at in antibiotics:
         for reference, taken in cultures:
             if at.start - _BEFORE <= taken <= at.start + _AFTER:
                 return Reading(value=True, at=at, sources=(order.source.cited, reference))
     for key in (MEDICATIONS.key, SERVICE_ORDERS.key, _RESULTS.key):
         if record.availability(key) is not Availability.COMPLETE:
             return nothing_found(record, key)
-    unresolved = record.drug_orders.active.get(None, 0)
     if unresolved and cultures:
         return Missing(Gap.UNREADABLE, note=f"{unresolved} active drugs not recognised")
     return Reading(value=False)
@@ -74,3 +85,4 @@ SUSPECTED_INFECTION: Final = Feature(
     window="an antibiotic of the last 7 days, a culture up to 72 hours before or 24 hours after it",
     read=_is_suspected,
 )
+WITHOUT_SUSPECTED_INFECTION: Final = unless("without_suspected_infection", "suspected infection", SUSPECTED_INFECTION)

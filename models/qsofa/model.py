@@ -1,6 +1,6 @@
 """qSOFA: what it needs, whom it is for, and its points; every number is in parameters.toml."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,25 +20,27 @@ _FEATURES: Final = (RESPIRATORY_RATE_PER_MIN, SYSTOLIC_BP_MMHG, GCS)
 _POINT: Final[int] = PARAMETERS["points"]
 
 
-def _parts(values: Mapping[str, Any]) -> dict[str, int]:
-    met = {
-        "respiratory_rate_per_min": values["respiratory_rate_per_min"]
-        >= PARAMETERS["respiratory_rate_per_min"]["at_least"],
-        "systolic_bp_mmhg": values["systolic_bp_mmhg"] <= PARAMETERS["systolic_bp_mmhg"]["at_most"],
-        "gcs": values["gcs"] < PARAMETERS["gcs"]["below"],
-    }
-    return {name: _POINT if is_met else 0 for name, is_met in met.items()}
+_MEETS: Final[Mapping[str, Callable[[float], bool]]] = {
+    "respiratory_rate_per_min": lambda rate: rate >= PARAMETERS["respiratory_rate_per_min"]["at_least"],
+    "systolic_bp_mmhg": lambda pressure: pressure <= PARAMETERS["systolic_bp_mmhg"]["at_most"],
+    "gcs": lambda score: score < PARAMETERS["gcs"]["below"],
+}
+
+
+def known_parts(values: Mapping[str, Any]) -> dict[str, int]:
+    """Give the points of the criteria that are known; the total can only be higher."""
+    return {name: _POINT if meets(values[name]) else 0 for name, meets in _MEETS.items() if name in values}
 
 
 def compute(values: Mapping[str, Any]) -> dict[str, int]:
     """Give the total."""
-    return {"points": sum(_parts(values).values())}
+    return {"points": sum(known_parts(values).values())}
 
 
 def drive(values: Mapping[str, Any]) -> dict[str, tuple[Driver, ...]]:
     """Give the point of each criterion."""
     labels = {feature.name: feature.label for feature in _FEATURES}
-    return {"points": tuple(Driver(name, labels[name], amount) for name, amount in _parts(values).items())}
+    return {"points": tuple(Driver(name, labels[name], amount) for name, amount in known_parts(values).items())}
 
 
 MODEL = RiskModel(

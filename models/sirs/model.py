@@ -49,7 +49,7 @@ def _met_by(names: tuple[str, ...], values: Mapping[str, Any]) -> str | None:
 
 
 def compute(values: Mapping[str, Any]) -> dict[str, int]:
-    """Give the number of criteria that are met."""
+    """Give the number of criteria that are met; of values that are not all there, at least so many."""
     return {"points": sum(_POINT for names in _CRITERIA.values() if _met_by(names, values) is not None)}
 
 

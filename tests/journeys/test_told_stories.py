@@ -30,13 +30,13 @@ SPEAKS = [
         "deterioration",
         "orca",
         (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START),
-        "NEWS2 = 15 (high): emergency assessment per local policy; infection suspected: qSOFA 3, SIRS 4",
+        "NEWS2 = 14 (high): emergency assessment per local policy; infection suspected: qSOFA 3, SIRS 4",
     ),
     (
         "deterioration",
         "bison",
         (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START),
-        "NEWS2 = 9 (high): emergency assessment per local policy",
+        "NEWS2 = 16 (high): emergency assessment per local policy",
     ),
     (
         "diabetes-screening",
@@ -105,8 +105,17 @@ SPEAKS = [
         (Hook.ENCOUNTER_DISCHARGE,),
         "High risk of readmission: LACE 14 of 19, simplified HOSPITAL 7 of 12",
     ),
+    (
+        "thrombosis-risk",
+        "eider",
+        (Hook.ENCOUNTER_START, Hook.ORDER_SIGN),
+        "High risk of thrombosis (Padua at least 5), no anticoagulant ordered",
+    ),
 ]
 IS_SILENT = [
+    ("thrombosis-risk", "smew", (Hook.ORDER_SIGN,)),
+    ("thrombosis-risk", "scaup", (Hook.ENCOUNTER_START, Hook.ORDER_SIGN)),
+    ("thrombosis-risk", "teal", (Hook.ENCOUNTER_START,)),
     ("readmission", "teal", (Hook.ENCOUNTER_DISCHARGE,)),
     ("pneumonia-severity", "robin", (Hook.PATIENT_VIEW,)),
     ("pneumonia-severity", "badger", (Hook.PATIENT_VIEW,)),

@@ -64,7 +64,14 @@ def test_a_drug_that_is_not_recognised_beside_a_culture_leaves_it_open() -> None
 @pytest.mark.parametrize("key", ["medications", "service-orders", "laboratory"])
 def test_suspicion_is_denied_only_where_all_was_looked_at(key: str) -> None:
     complete = {search.key: Availability.COMPLETE for search in SUSPECTED_INFECTION.searches}
-    assert read(availability=complete) is False
-    assert read(availability={**complete, key: Availability.DENIED}) is Gap.UNAVAILABLE
+    assert read(an_antibiotic(), availability=complete) is False
+    assert read(an_antibiotic(), availability={**complete, key: Availability.DENIED}) is Gap.UNAVAILABLE
     found = (an_antibiotic(), an_order(CULTURE, authored=GIVEN))
     assert read(*found, availability={**complete, key: Availability.PARTIAL}) is True
+
+
+@pytest.mark.parametrize("key", ["service-orders", "laboratory"])
+def test_without_an_antibiotic_no_culture_has_to_be_looked_for(key: str) -> None:
+    complete = {search.key: Availability.COMPLETE for search in SUSPECTED_INFECTION.searches}
+    assert read(availability={**complete, key: Availability.DENIED}) is False
+    assert read(availability={**complete, "medications": Availability.DENIED}) is Gap.UNAVAILABLE

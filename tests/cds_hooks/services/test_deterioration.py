@@ -2,11 +2,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cds_hooks.protocol.cards import CreateAction, Indicator
+import pytest
+
+from cds_hooks.protocol.cards import Card, CreateAction, Indicator
+from cds_hooks.protocol.hooks import Hook
 from cds_hooks.services.deterioration import SERVICE
 from fhir_client.codes import LOINC, Code
-from fhir_client.record import PatientRecord
-from tests.builders import a_blood_pressure, a_patient, a_record, an_encounter, an_observation
+from fhir_client.record import Availability, PatientRecord
+from tests.builders import (
+    Resource,
+    a_blood_pressure,
+    a_condition,
+    a_medication,
+    a_patient,
+    a_record,
+    an_encounter,
+    an_observation,
+    an_order,
+)
 from tests.cds_hooks.services.showing import cards_of
 
 ALERT = Code(LOINC, "LA9340-6")
@@ -83,3 +96,123 @@ def test_the_encounter_that_the_hook_names_counts_before_it_has_begun() -> None:
 def test_pregnancy_and_childhood_are_silence() -> None:
     child = a_record(a_patient(born="2012-01-10"), BED, *a_round())
     assert cards_of(SERVICE, child) == []
+
+
+# An antibiotic and a culture of the same evening: somebody suspects an infection.
+ANTIBIOTIC = a_medication("2193", authored="2024-05-31T21:00:00Z")
+CULTURE = an_order("600-7", authored="2024-05-31T20:30:00Z")
+CALM: Mapping[str, Any] = MappingProxyType(
+    {
+        "9279-1": (16, "/min"),
+        "59408-5": (98, "%"),
+        "3151-8": (0, "L/min"),
+        "8867-4": (70, "/min"),
+        "8310-5": (37, "Cel"),
+    }
+)
+
+
+def a_coma_score(value: int) -> Resource:
+    return an_observation("9269-2", value, "{score}", on=AT)
+
+
+def a_result(code: str, value: float, unit: str) -> Resource:
+    return an_observation(code, value, unit, on="2024-05-31T21:00:00Z")
+
+
+def the_card(*resources: Resource, **more: Any) -> Card:
+    (card,) = cards_of(SERVICE, a_chart(*resources, **more))
+    return card
+
+
+@pytest.mark.parametrize("hook", [Hook.PATIENT_VIEW, Hook.ENCOUNTER_START])
+def test_a_suspected_infection_puts_both_screens_on_the_same_card(hook: Hook) -> None:
+    white_cells, lactate = a_result("6690-2", 18.2, "10*3/uL"), a_result("32693-4", 2.8, "mmol/L")
+    record = a_chart(*a_round(), ANTIBIOTIC, CULTURE, a_coma_score(14), white_cells, lactate, encounter_id="e1")
+    (card,) = cards_of(SERVICE, record, hook=hook)
+    assert card.summary == (
+        "NEWS2 = 12 (high): emergency assessment per local policy; infection suspected: qSOFA 3, SIRS 4"
+    )
+    assert card.indicator is Indicator.CRITICAL
+    for part in (
+        "An infection is suspected: an antibiotic and a culture",
+        "Neither screen is a diagnosis of sepsis",
+        "| qSOFA | 3 of 3 |  |",
+        "| SIRS | 4 of 4 |  |",
+        "| Glasgow coma score | 14 | 2024-05-31 22:00 |",
+        "| White blood cells | 18.2 10⁹/L | 2024-05-31 21:00 |",
+        "| Lactate | 2.8 mmol/L | 2024-05-31 21:00 |",
+        "Models qsofa 1.0.0, sirs 1.0.0.",
+    ):
+        assert part in str(card.detail)
+    assert [suggestion.label for suggestion in card.suggestions] == ["Observations at least hourly"]
+
+
+def test_a_screen_that_lacks_an_input_says_at_least_and_what_is_missing() -> None:
+    card = the_card(*a_round(), ANTIBIOTIC, CULTURE)
+    assert card.summary.endswith("; infection suspected: qSOFA 2+, SIRS 3+")
+    assert "| qSOFA | at least 2 of 3 | Glasgow coma score |" in str(card.detail)
+    assert "| SIRS | at least 3 of 4 | white blood cells |" in str(card.detail)
+    assert "| Lactate | missing: not found |" in str(card.detail)
+    assert [suggestion.label for suggestion in card.suggestions] == [
+        "Observations at least hourly",
+        "Order: Lactate, blood",
+    ]
+
+
+@pytest.mark.parametrize("resources", [[], [ANTIBIOTIC], [CULTURE]], ids=["neither", "antibiotic", "culture"])
+def test_without_a_suspected_infection_no_screen_is_named(resources: list[Resource]) -> None:
+    card = the_card(*a_round(), a_coma_score(14), *resources)
+    assert card.summary == "NEWS2 = 12 (high): emergency assessment per local policy"
+    for word in ("qSOFA", "SIRS", "infection", "actate"):
+        assert word not in str(card.detail)
+
+
+def test_beside_a_raised_score_an_unknown_suspicion_is_said_with_its_reason() -> None:
+    keys = dict.fromkeys(SERVICE.searches, Availability.COMPLETE)
+    card = the_card(*a_round(), availability={**keys, "medications": Availability.DENIED})
+    assert card.summary == "NEWS2 = 12 (high): emergency assessment per local policy"
+    assert "Whether an infection is suspected is not known (could not be read: access was denied)" in str(card.detail)
+
+
+def test_where_the_score_is_low_an_unknown_suspicion_is_silence() -> None:
+    keys = dict.fromkeys(SERVICE.searches, Availability.COMPLETE)
+    low = a_chart(*a_round(changed=CALM, systolic=124), availability={**keys, "medications": Availability.DENIED})
+    assert cards_of(SERVICE, low) == []
+
+
+def test_a_positive_qsofa_speaks_though_news2_is_low() -> None:
+    changed = {**CALM, "9279-1": (22, "/min")}
+    card = the_card(*a_round(changed=changed, systolic=124), a_coma_score(14), ANTIBIOTIC, CULTURE)
+    assert card.summary == "Infection suspected: qSOFA 2, SIRS 1+, while NEWS2 = 2 (low)"
+    assert card.indicator is Indicator.WARNING
+    assert card.source.url == "https://doi.org/10.1001/jama.2016.0287"
+    assert "**NEWS2 2 of 20 (low)**" in str(card.detail)
+
+
+def test_sirs_alone_makes_no_card() -> None:
+    changed = {**CALM, "8867-4": (94, "/min"), "8310-5": (38.4, "Cel")}
+    white_cells = a_result("6690-2", 14, "10*3/uL")
+    record = a_chart(*a_round(changed=changed, systolic=124), a_coma_score(15), white_cells, ANTIBIOTIC, CULTURE)
+    assert cards_of(SERVICE, record) == []
+
+
+def test_a_score_that_is_not_complete_still_shows_the_screens() -> None:
+    card = the_card(*a_round(changed={"3151-8": None}), a_coma_score(14), ANTIBIOTIC, CULTURE)
+    assert card.summary.endswith("; infection suspected: qSOFA 3, SIRS 3+")
+    assert card.summary.startswith("NEWS2 not scored, missing: on oxygen")
+    assert "| qSOFA | 3 of 3 |  |" in str(card.detail)
+    calm = the_card(*a_round(changed={**CALM, "3151-8": None}, systolic=124), a_coma_score(15), ANTIBIOTIC, CULTURE)
+    assert calm.summary == "NEWS2 not scored, missing: on oxygen"
+    assert calm.indicator is Indicator.INFO
+    assert "| qSOFA | 0 of 3 |  |" in str(calm.detail)
+
+
+def test_a_positive_qsofa_makes_an_incomplete_score_a_warning() -> None:
+    changed = {**CALM, "9279-1": (22, "/min"), "3151-8": None}
+    card = the_card(*a_round(changed=changed, systolic=124), a_coma_score(14), ANTIBIOTIC, CULTURE)
+    assert card.indicator is Indicator.WARNING
+
+
+def test_palliative_care_is_silence_with_an_infection_too() -> None:
+    assert cards_of(SERVICE, a_chart(*a_round(), a_condition("Z51.5"), a_coma_score(14), ANTIBIOTIC, CULTURE)) == []
