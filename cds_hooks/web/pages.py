@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from flask import Response, make_response, render_template
 from markupsafe import Markup
 
-import models
 from cds_hooks.catalogue import Catalogue
 from cds_hooks.policy import ModelRelease, Policy, Release
 from cds_hooks.protocol.cards import Indicator
@@ -148,9 +147,9 @@ class _Texts:
 
 
 def _folder_of(assessor: Assessor) -> Path:
-    """Find the folder of an assessor: beside its own class, or for the models that share RiskModel by its id."""
+    """Find the folder of an assessor: beside its own class, or for the models that share RiskModel its parameters'."""
     if isinstance(assessor, RiskModel):
-        return Path(models.__path__[0]) / assessor.id.replace("-", "_")
+        return assessor.parameters.folder
     return Path(inspect.getfile(type(assessor))).parent
 
 

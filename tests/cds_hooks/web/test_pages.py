@@ -9,6 +9,7 @@ import pytest
 
 from cds_hooks.catalogue import Catalogue
 from cds_hooks.policy import ReleaseState
+from cds_hooks.protocol.hooks import HOOKS
 from cds_hooks.web.settings import Authentication, Settings
 from cds_hooks.web.site import SiteFile
 from models.order_checks.engine import OrderChecks
@@ -94,7 +95,9 @@ def test_the_first_page_says_what_is_supported(edge: AnEdge) -> None:
     supported = page[page.index('<section id="supported">') :]
     said = dict(re.findall(r"<dt>(.+?)</dt> <dd>(.+?)</dd>", supported))
     assert said["CDS Hooks"] == "2.0.1; requests of 1.0 and 3.0 are understood"
-    assert said["Hooks"].split(", ") == sorted({f"{hook} 1.0" for service in SERVICES for hook in service.hooks})
+    assert said["Hooks"].split(", ") == sorted(
+        f"{hook} {HOOKS[hook].hook_version}" for hook in {hook for service in SERVICES for hook in service.hooks}
+    )
     assert all(version in said["FHIR"] for version in ("DSTU2", "STU3", "R4", "R4B", "R5"))
     assert said["Cards"].startswith("info, warning, critical.")
     hosts = sorted({"127.0.0.1"}.union(*(service.link_hosts for service in SERVICES)))
