@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.assessment import Driver, Input, Reading
+from models.assessment import Driver, Input, Missing, Reading
 from models.features.conditions import PALLIATIVE_CARE, PREGNANCY
 from models.features.demographics import AGE_YEARS, DECEASED
 from models.features.setting import OUTSIDE_ACUTE_CARE
@@ -60,13 +60,23 @@ def compute(values: Mapping[str, Any]) -> dict[str, int]:
     return {"points": sum(_parts(values).values())}
 
 
+def known_parts(inputs: Iterable[Input]) -> dict[str, int]:
+    """Give the points of each item that is known, by name."""
+    return _parts({each.name: each.reading.value for each in inputs if isinstance(each.reading, Reading)})
+
+
 def known_points(inputs: Iterable[Input]) -> int:
     """Give the points of those items that are known: the whole score can only be higher.
 
     Bed rest and surgery are seldom to be found in a chart, and what is known may be enough.
     """
-    known = {each.name: each.reading.value for each in inputs if isinstance(each.reading, Reading)}
-    return sum(_parts(known).values())
+    return sum(known_parts(inputs).values())
+
+
+def most_points(inputs: Iterable[Input]) -> int:
+    """Give the points that there would be if all counted that is not known."""
+    given = tuple(inputs)
+    return known_points(given) + sum(_POINTS[each.name] for each in given if isinstance(each.reading, Missing))
 
 
 def drive(values: Mapping[str, Any]) -> dict[str, tuple[Driver, ...]]:

@@ -163,6 +163,7 @@ _CHARTS: tuple[list[dict[str, Any]], ...] = (
         a_condition("I50.9"),
         a_condition("J44.9"),
     ],
+    [an_encounter("IMP", "2024-05-31T18:00:00Z"), a_condition("C34.90"), a_condition("Z74.01", onset="2024-05-30")],
     [],
 )
 # What services at order entry speak of: a drug that harms the kidney, an opioid without its dose, one that nobody
