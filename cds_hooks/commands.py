@@ -1,4 +1,4 @@
-"""`chartside serve`, `services`, `check` and `invoke`."""
+"""`chartside serve`, `services`, `check`, `invoke` and `replay`."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cds_hooks.journal.commands import add_journal
+from cds_hooks.replaying.commands import add_replay
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `chartside calculate` starts without Flask
     from cds_hooks.catalogue import Catalogue
@@ -31,6 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check = subparsers.add_parser("check", help="make every start-up check without starting; name all that is wrong")
     check.set_defaults(run=_reporting(_check))
     _add_invoke(subparsers)
+    add_replay(subparsers, policy=_policy, now=lambda: datetime.now(UTC), reporting=_reporting, instant=_instant)
     add_journal(subparsers, database_url=_database_url, reporting=_reporting, instant=_instant)
 
 
@@ -56,6 +58,12 @@ def _database_url() -> str:
     from cds_hooks.web.settings import Settings
 
     return Settings.from_environment(os.environ).database_url
+
+
+def _policy() -> "Policy":
+    from cds_hooks.web.settings import Settings
+
+    return Settings.from_environment(os.environ).policy
 
 
 def _whole(highest: int) -> Callable[[str], int]:
