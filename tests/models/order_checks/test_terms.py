@@ -272,3 +272,27 @@ def test_a_result_of_three_months_counts_whatever_it_says(on: str | None, expect
     answer = ask("potassium_measured", chart_with(*results))
     assert isinstance(answer, Reading)
     assert answer.value is expected
+
+
+# ---- kidney function
+
+
+@pytest.mark.parametrize("name", ["egfr", "crcl"])
+def test_kidney_function_is_not_told_while_creatinine_rises(name: str) -> None:
+    """AKI of stage 1 or more: say that kidney function is not stable (safety-rules.md 2)."""
+    weight, now = an_observation("29463-7", 70, "kg"), an_observation("2160-0", 2.0, "mg/dL", on="2024-05-31T20:00:00Z")
+    stable = an_observation("2160-0", 1.9, "mg/dL", on="2024-05-30T08:00:00Z")
+    rising = an_observation("2160-0", 1.0, "mg/dL", on="2024-05-30T08:00:00Z")
+    assert isinstance(ask(name, chart_with(weight, now, stable)), Reading)
+    answer = ask(name, chart_with(weight, now, rising))
+    assert isinstance(answer, Missing)
+    assert answer.gap is Gap.UNSTABLE
+
+
+def test_clearance_takes_age_weight_and_sex() -> None:
+    """(140 - 63) x 72 / (72 x 1.0), for women times 0.85: 65.45 mL/min."""
+    weight, creatinine = an_observation("29463-7", 72, "kg"), an_observation("2160-0", 1.0, "mg/dL")
+    answer = ask("crcl", chart_with(weight, creatinine))
+    assert isinstance(answer, Reading)
+    assert answer.value == pytest.approx(65.45)
+    assert set(answer.sources) >= {f"Observation/{weight['id']}", f"Observation/{creatinine['id']}"}
