@@ -124,7 +124,7 @@ IS_SILENT = [
     ("stroke-prevention", "dove", (Hook.PATIENT_VIEW,)),
     ("stroke-prevention", "plover", (Hook.PATIENT_VIEW,)),
     ("stroke-prevention", "badger", (Hook.PATIENT_VIEW,)),
-    ("deterioration", "dunlin", (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START)),
+    ("deterioration", "turnstone", (Hook.PATIENT_VIEW, Hook.ENCOUNTER_START)),
     ("diabetes-screening", "lark", (Hook.PATIENT_VIEW,)),
     ("diabetes-screening", "badger", (Hook.PATIENT_VIEW,)),
     ("acute-kidney-injury", "grouse", ORDERS),
