@@ -9,7 +9,8 @@ from models.concepts import concept
 from models.features.feature import Answer, Feature, Kind
 from models.features.labs import ALBUMIN_G_DL, HEMOGLOBIN_G_DL
 from models.features.readers import latest_quantity, measured, nothing_found, partly
-from models.features.searches import laboratory
+from models.features.searches import laboratory, vital_signs
+from models.features.vitals import WEIGHT_KG
 from models.features.windows import Window
 from models.site import Site
 
@@ -18,6 +19,8 @@ _FALL_WITHIN: Final = timedelta(hours=48)
 _NOW: Final = Window(hours=24)
 # clinical/safety-rules.md 7: before an ACE inhibitor or ARB, within three months.
 _BEFORE_A_START: Final = Window(months=3)
+# clinical/safety-rules.md 7: a weight that a dose goes by is no older than 7 days.
+_BEFORE_A_DOSE: Final = Window(hours=7 * 24)
 # Corrected calcium = total calcium + 0.8 x (4.0 - albumin), mg/dL and g/dL (Payne RB, BMJ 1973;4:643).
 _NORMAL_ALBUMIN, _CALCIUM_PER_ALBUMIN = 4.0, 0.8
 
@@ -111,5 +114,25 @@ def _measured(name: str, label: str, *, of: str) -> Feature:
     )
 
 
+def _weighed(record: PatientRecord, site: Site) -> Answer:
+    """Tell whether a weight that can be one was taken within 7 days."""
+    for at, quantity in record.observations(concept("weight").codes(site)).quantities():
+        if not _BEFORE_A_DOSE.includes(at, record.as_of):
+            break
+        if not isinstance(measured(WEIGHT_KG, quantity), Gap):
+            return Reading(value=True, at=at)
+    key = vital_signs("weight").key
+    return Reading(value=False) if record.availability(key) is Availability.COMPLETE else nothing_found(record, key)
+
+
+WEIGHED = Feature(
+    "weighed_within_7_days",
+    "weighed within 7 days",
+    Kind.TRUTH,
+    searches=WEIGHT_KG.searches,
+    unverified=WEIGHT_KG.unverified,
+    window=str(_BEFORE_A_DOSE),
+    read=_weighed,
+)
 CREATININE_MEASURED = _measured("creatinine_measured", "creatinine measured within 3 months", of="creatinine")
 POTASSIUM_MEASURED = _measured("potassium_measured", "potassium measured within 3 months", of="potassium")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from fhir_client.doses import DoseUnknown, daily_doses
+from fhir_client.doses import DoseGap, DoseUnknown, daily_doses
 from fhir_client.facts import Medication
 from fhir_client.record import Availability, PatientRecord
 from fhir_client.timings import TimingGap, most_times_a_day
@@ -50,6 +50,14 @@ def _times_a_day(record: PatientRecord, site: Site, subject: Player) -> Answer: 
     if isinstance(found, TimingGap):
         return Missing(Gap.NOT_CODED, order.fact.authored, found.value)
     return _reading(found.a_day, order.fact)
+
+
+def _by_body_size(record: PatientRecord, site: Site, subject: Player) -> Answer:  # noqa: ARG001
+    """Tell whether the order says its dose by the kilogram or the square metre; one that says no dose does not."""
+    order, _ = subject
+    doses = daily_doses(order.fact)
+    by_size = isinstance(doses, DoseUnknown) and doses.reason is DoseGap.BODY_SIZE
+    return Reading(by_size, order.fact.authored, (order.fact.source.cited,))
 
 
 def _reading(value: Fraction, fact: Medication) -> Reading:
@@ -106,6 +114,7 @@ def _term(name: str, label: str, kind: Kind, unit: str, ask: Ask) -> Term:
 ORDER_TERMS: Final = (
     _term("is_new", "new drug", Kind.TRUTH, "", _is_new),
     _term("daily_dose_mg", "daily dose", Kind.QUANTITY, _MG_A_DAY, _daily_dose),
+    _term("dosed_by_body_size", "dosed by body size", Kind.TRUTH, "", _by_body_size),
     _term("times_a_day", "times a day", Kind.QUANTITY, "/d", _times_a_day),
     _term("paracetamol_mg", "paracetamol (acetaminophen) a day", Kind.QUANTITY, _MG_A_DAY, _paracetamol),
 )

@@ -32,6 +32,7 @@ from models.order_checks.of_the_chart import (
     CREATININE_MEASURED,
     HEMOGLOBIN_FALL_G_DL,
     POTASSIUM_MEASURED,
+    WEIGHED,
 )
 from models.order_checks.of_the_order import ORDER_TERMS
 from models.order_checks.orders import Player
@@ -101,7 +102,7 @@ def _worked_out() -> tuple[Term, ...]:
         _of_model(INJURY, "stage of acute kidney injury", "", KDIGO_AKI, "stage"),
         _of_model("qtc_ms", "QTc (Fridericia)", "ms", QTC, "fridericia_ms"),
         *map(of_chart, (CREATININE_MG_DL, CORRECTED_CALCIUM_MG_DL, HEMOGLOBIN_FALL_G_DL)),
-        *map(of_chart, (CREATININE_MEASURED, POTASSIUM_MEASURED)),
+        *map(of_chart, (CREATININE_MEASURED, POTASSIUM_MEASURED, WEIGHED)),
         *ORDER_TERMS,
         *ALLERGY_TERMS,
     )

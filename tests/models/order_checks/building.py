@@ -47,7 +47,7 @@ class Builder:
     """How a name of the vocabulary gets a value, and how it goes missing.
 
     `missing` is a chart without it; else `unread` is the search that was not answered. `other_unit` is one that is not
-    the quantity's; empty where nobody sends a unit.
+    the quantity's; empty where nobody sends a unit. `is_always_known`: the order itself tells, whatever it says.
     """
 
     of: Callable[[Value, str], Part]
@@ -55,6 +55,7 @@ class Builder:
     other_unit: str = ""
     missing: Part | None = field(default_factory=Part)
     unread: str = ""
+    is_always_known: bool = False
     step: float | None = None
 
 
@@ -218,9 +219,20 @@ def _measured(code: str, unit: str) -> Builder:
     return Builder(of, missing=None, unread=laboratory("creatinine").key)
 
 
+def _weighed() -> Builder:
+    def of(value: Value, _: str) -> Part:
+        return Part((an_observation("29463-7", 70, "kg", on=LATELY),) if value else ())
+
+    return Builder(of, missing=None, unread=vital_signs("weight").key)
+
+
 def _dose(value: Value, unit: str) -> Part:
     dose = {"value": value, "system": "http://unitsofmeasure.org", "code": unit, "unit": unit}
     return Part(dosage=({"timing": _timing(Fraction(1)), "doseAndRate": [{"doseQuantity": dose}]},))
+
+
+def _by_size(value: Value, _: str) -> Part:
+    return _dose(10, "mg/kg") if value else Part()
 
 
 def _times(value: Value, _: str) -> Part:
@@ -263,6 +275,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "hemoglobin_fall_g_dl": Builder(_fall, "g/dL", "%"),
     "creatinine_measured": _measured("2160-0", "mg/dL"),
     "potassium_measured": _measured("2823-3", "mmol/L"),
+    "weighed_within_7_days": _weighed(),
     "age_years": Builder(_age, missing=Part(patient={"born": None}), step=1),
     "female": Builder(_sex, missing=Part(patient={"sex": None})),
     "diabetes": _problem("E11.9"),
@@ -282,6 +295,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "pregnancy_of_20_weeks": _problem("Z3A.25"),
     "is_new": Builder(_new, missing=None, unread=MEDICATIONS.key),
     "daily_dose_mg": Builder(_dose, "mg", "mm[Hg]"),
+    "dosed_by_body_size": Builder(_by_size, is_always_known=True),
     "times_a_day": Builder(_times),
     "paracetamol_mg": Builder(_dose, "mg", "mm[Hg]"),
     "grave_allergy_to_drug": _allergy(ANAPHYLAXIS),

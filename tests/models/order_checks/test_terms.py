@@ -296,3 +296,19 @@ def test_clearance_takes_age_weight_and_sex() -> None:
     assert isinstance(answer, Reading)
     assert answer.value == pytest.approx(65.45)
     assert set(answer.sources) >= {f"Observation/{weight['id']}", f"Observation/{creatinine['id']}"}
+
+
+@pytest.mark.parametrize(
+    ("weight", "unit", "on", "expected"),
+    [
+        (70, "kg", "2024-05-26T00:00:00Z", True),
+        (154, "[lb_av]", "2024-05-26T00:00:00Z", True),
+        (70, "kg", "2024-05-24T00:00:00Z", False),
+        (7000, "kg", "2024-05-26T00:00:00Z", False),
+        (70, "cm", "2024-05-26T00:00:00Z", False),
+    ],
+)
+def test_a_weight_of_seven_days_that_can_be_one_counts(weight: float, unit: str, on: str, expected: bool) -> None:
+    answer = ask("weighed_within_7_days", chart_with(an_observation("29463-7", weight, unit, on=on)))
+    assert isinstance(answer, Reading)
+    assert answer.value is expected
