@@ -25,7 +25,16 @@ from fhir_client.codes import LOINC, SNOMED_CT, Code
 from fhir_client.search import Search
 from models.assessment import Findings, NotApplicable
 from models.site import Site
-from tests.builders import a_bundle, a_condition, a_medication, a_patient, a_report, an_allergy, an_observation
+from tests.builders import (
+    a_bundle,
+    a_condition,
+    a_medication,
+    a_patient,
+    a_report,
+    an_allergy,
+    an_observation,
+    an_order,
+)
 from tests.cds_hooks.declared import AnAssessor, a_service
 from tests.journeys.charts import NOW, AChart, generated_charts, story_charts
 from tests.spec.messages import INSTANCE
@@ -342,7 +351,7 @@ def _is_inert(body: bytes) -> bool:
 def test_every_prefetch_key_changes_what_is_said_of_somebody(service: Service) -> None:
     """[PRE-18] Ask for the least data that serves the purpose: each key is read by the code."""
     unread = set(service.searches)
-    for chart in (*charts(), *map(_pregnant, charts()), *map(_imaged, charts())):
+    for chart in (*charts(), *map(_pregnant, charts()), *map(_imaged, charts()), *map(_watched, charts())):
         whole = prefetch_of(service, chart)
         said = answer(service, chart).assessments
         for key in sorted(unread):
@@ -366,6 +375,16 @@ def _imaged(chart: AChart) -> AChart:
     scan = a_report("24627-2", "2026-05-20", patient=chart.patient_id)
     reaction = an_allergy(Code(SNOMED_CT, "293637006"), patient=chart.patient_id)
     return replace(chart, resources=[*chart.resources, scan, reaction])
+
+
+def _watched(chart: AChart) -> AChart:
+    """The same chart of somebody whose INR is ordered, whose kidneys are weak and whose weight is known."""
+    whose = {"patient": chart.patient_id}
+    creatinine = an_observation("2160-0", 2.2, "mg/dL", on="2026-05-25", **whose)
+    weight = an_observation("29463-7", 60.0, "kg", on="2026-05-20", **whose)
+    return replace(
+        chart, resources=[*chart.resources, an_order("6301-6", authored="2026-05-31", **whose), creatinine, weight]
+    )
 
 
 # How often
