@@ -285,3 +285,22 @@ def test_orders_that_were_read_in_part_are_said_to_be() -> None:
     assert isinstance(found.inputs[0].reading, Reading)
     assert "the record system answered only in part" in found.inputs[0].reading.note
     assert isinstance(MODEL.assess(a_record(availability={}), Site()), NotAssessable)
+
+
+def test_drugs_that_do_not_resolve_are_no_opioids_here() -> None:
+    unknown = a_medication("99999999")
+
+    assert mme(unknown, an_order_of(OXYCODONE_TABLET), drafts=(a_medication("99999999", status="draft"),)) == 30
+
+
+def test_opioids_of_which_none_counts_are_named() -> None:
+    found = assess(a_medication(OXYCODONE_TABLET))
+
+    assert isinstance(found, NotAssessable)
+    assert found.missing[0].reading == Missing(
+        Gap.NOT_RECORDED, note="oxycodone is not counted: the order has no dosage instruction"
+    )
+    treated = assess(a_condition("F11.20"), an_order_of("6813", 50, "mg"))
+    assert treated.missing[0].reading == Missing(
+        Gap.NOT_RECORDED, note="treatment of opioid use disorder is not counted"
+    )

@@ -218,3 +218,12 @@ def test_otherwise_it_is_silent(drafts: list[Resource], chart: tuple[Resource, .
 
 def test_a_changed_dose_is_another_finding() -> None:
     assert the_card(a_draft(OXYCODONE_ER, 2)).findings != the_card(a_draft(OXYCODONE_ER, 3)).findings
+
+
+def test_drugs_that_are_not_recognised_are_counted_on_the_card() -> None:
+    unknown = a_medication(NO_PRODUCT)
+
+    assert "recognised" not in str(the_card(a_draft(OXYCODONE_ER, 3)).detail)
+    assert "1 drug not recognised, so not counted." in str(the_card(a_draft(OXYCODONE_ER, 3), chart=(unknown,)).detail)
+    two = the_card(a_draft(OXYCODONE_ER, 3), a_medication(NO_PRODUCT, status="draft"), chart=(unknown,))
+    assert "2 drugs not recognised, so not counted." in str(two.detail)
