@@ -24,9 +24,9 @@ _PARACETAMOL: Final = frozenset(drugs("acetaminophen").codes)
 
 def _is_new(record: PatientRecord, site: Site, subject: Player) -> Answer:  # noqa: ARG001 - every term takes the site
     """Tell whether the order begins something: no active order has these ingredients."""
-    order, meant = subject
+    _, meant = subject
     active = record.drug_orders.active
-    if not order.is_draft or any(count and drugs_of and meant <= drugs_of for drugs_of, count in active.items()):
+    if any(count and drugs_of and meant <= drugs_of for drugs_of, count in active.items()):
         return Reading(value=False)
     if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
         return nothing_found(record, MEDICATIONS.key)

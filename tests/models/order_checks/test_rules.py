@@ -193,6 +193,20 @@ def test_what_is_verified_names_by_whom() -> None:
             assert rule.topic in {"kidney function and dose", "interactions"}
 
 
+def test_what_must_be_said_when_it_is_not_known() -> None:
+    """Kidney function for what it forbids, and how often methotrexate is taken; nothing else, or nobody reads it."""
+    assert {rule.id for rule in all_rules() if rule.says_unknown} == {
+        "metformin-egfr-below-30",
+        "dabigatran-crcl-below-15",
+        "dabigatran-crcl-15-to-30",
+        "methotrexate-crcl-below-30",
+        "methotrexate-daily",
+        "lithium-egfr-below-30",
+        "eplerenone-crcl-30-or-less",
+        "zoledronic-acid-crcl-below-35",
+    }
+
+
 def test_every_file_is_a_topic() -> None:
     titles = [tomllib.loads(path.read_text("utf-8"))["title"] for path in FOLDER.glob("*.toml")]
     assert len(titles) == len(set(titles)) == 7
