@@ -33,8 +33,9 @@ from cds_hooks.web.startup import CannotStart, Checked, check
 from fhir_client.client import Connections
 from fhir_client.dialing import UnfitAuthorities
 from fhir_client.drafting import preload
-from fhir_client.medications import crosswalk
+from fhir_client.medications import crosswalk, ingredient_names
 from fhir_client.questions import USUAL
+from fhir_client.strengths import strengths
 from fhir_client.transport import Transport
 
 THREADS = 4  # of each process, unless it is told otherwise
@@ -167,6 +168,8 @@ def _transport(settings: Settings, log: Log) -> Transport:
 def warm_up() -> None:
     """Load what the first calls would otherwise wait for; before a fork, so that workers share it."""
     crosswalk()
+    strengths()
+    ingredient_names()
     preload()
 
 
