@@ -28,18 +28,26 @@ const entry = orderEntry({
   user: () => form.elements.user.value.trim(),
 });
 
-async function get(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
-  return answer.ok ? answer.json() : { problem: (await problemOf(answer)) };
+function get(path) {
+  return exchange(path, { headers: { Accept: "application/json" } });
 }
 
-async function post(path, body) {
-  const answer = await fetch(path, {
+function post(path, body) {
+  return exchange(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json" },
     body: JSON.stringify(body),
   });
-  return answer.ok ? answer.json() : { problem: await problemOf(answer) };
+}
+
+// What cannot be had is a problem in words, never an exception that nobody sees.
+async function exchange(path, how) {
+  try {
+    const answer = await fetch(path, how);
+    return answer.ok ? await answer.json() : { problem: await problemOf(answer) };
+  } catch {
+    return { problem: "the EHR did not answer" };
+  }
 }
 
 async function problemOf(answer) {
