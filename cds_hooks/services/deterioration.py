@@ -13,7 +13,7 @@ from cds_hooks.protocol.cards import Card, CreateAction, Indicator, Source, Sugg
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.service import Moment, Service
 from fhir_client.drafting import task
-from models.assessment import Assessed, Assessment, Input, Missing, NotApplicable, NotAssessable
+from models.assessment import Assessed, Assessment, Gap, Input, Missing, NotApplicable, NotAssessable
 from models.features.infection import LACTATE_MMOL_L
 from models.features.suspicion import WITHOUT_SUSPECTED_INFECTION
 from models.news2 import MODEL
@@ -74,7 +74,7 @@ def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]
     match news2:
         case Assessed() as assessed if assessed.results.get("band") in RESPONSES:
             return [_raised(assessed, screens, infection or _suspicion_unknown(qsofa), moment)]
-        case NotAssessable() as unknown:
+        case NotAssessable() as unknown if not _is_just_begun(unknown, moment) or _is_qsofa_positive(screens):
             return [_not_scored(unknown, screens, infection, moment)]
         case Assessed() as assessed if _is_qsofa_positive(screens):
             return [_screened(assessed, screens, infection, moment)]
@@ -226,6 +226,14 @@ def _hourly_observations(moment: Moment) -> Suggestion:
     context = moment.request.context
     resource = task(words, patient_id=context.patient_id, encounter_id=context.encounter_id)
     return Suggestion(words, actions=(CreateAction(words, resource),))
+
+
+def _is_just_begun(unknown: NotAssessable, moment: Moment) -> bool:
+    """Tell whether a stay begins and nothing was measured yet: that is how stays begin, and no reason for a card."""
+    gaps = {item.reading.gap for item in unknown.missing if isinstance(item.reading, Missing)}
+    asked = [item for item in unknown.inputs if item.name != SPO2_SCALE.name]
+    is_bare = not say.read_inputs(asked) and gaps <= {Gap.NOT_RECORDED, Gap.TOO_OLD}
+    return moment.request.hook is Hook.ENCOUNTER_START and is_bare
 
 
 def _not_scored(unknown: NotAssessable, screens: Sequence[_Screen], infection: str, moment: Moment) -> Card:

@@ -10,7 +10,7 @@ from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import shorten
 from cds_hooks.service import Moment, Service
 from fhir_client.drafting import task
-from models.assessment import Assessed, Assessment, Gap, Input, Missing, NotAssessable
+from models.assessment import Assessed, Assessment, Gap, Input, Missing, NotAssessable, Reading
 from models.features.stay import WITHOUT_STAY
 from models.features.stays import current_stay
 from models.padua import MODEL as PADUA
@@ -146,7 +146,7 @@ def _unread_cards(padua: Assessed | NotAssessable, moment: Moment) -> Sequence[C
     """Say that the risk is not known where the chart could not be read and what is missing may decide."""
     missing = padua.missing if isinstance(padua, NotAssessable) else ()
     unread = [item for item in missing if isinstance(item.reading, Missing) and item.reading.gap not in _NOT_WRITTEN]
-    if not unread or most_points(padua.inputs) < HIGH or not _is_worth_saying(padua, unread):
+    if not unread or not _may_decide(padua, unread) or not _is_worth_saying(padua, unread):
         return []
     start = "Risk of thrombosis (Padua) not told, missing: "
     body = say.detail(
@@ -166,6 +166,12 @@ def _unread_cards(padua: Assessed | NotAssessable, moment: Moment) -> Sequence[C
             findings=[NOT_TOLD],
         )
     ]
+
+
+def _may_decide(padua: Assessed | NotAssessable, unread: Sequence[Input]) -> bool:
+    """Tell whether what could not be read would make the risk high by itself, were it all so."""
+    names = {item.name for item in unread}
+    return most_points(item for item in padua.inputs if item.name in names or isinstance(item.reading, Reading)) >= HIGH
 
 
 def _is_worth_saying(padua: Assessed | NotAssessable, unread: Sequence[Input]) -> bool:

@@ -216,3 +216,19 @@ def test_a_positive_qsofa_makes_an_incomplete_score_a_warning() -> None:
 
 def test_palliative_care_is_silence_with_an_infection_too() -> None:
     assert cards_of(SERVICE, a_chart(*a_round(), a_condition("Z51.5"), a_coma_score(14), ANTIBIOTIC, CULTURE)) == []
+
+
+def test_a_stay_that_begins_with_nothing_measured_is_silence() -> None:
+    """Nothing is measured yet: that is how every stay begins."""
+    assert [*cards_of(SERVICE, a_chart(), hook=Hook.ENCOUNTER_START)] == []
+    (card,) = cards_of(SERVICE, a_chart(), hook=Hook.PATIENT_VIEW)
+    assert card.summary.startswith("NEWS2 not scored, missing: ")
+
+
+def test_a_stay_that_begins_with_one_value_or_an_unread_chart_is_told() -> None:
+    measured = a_chart(an_observation("8867-4", 132.0, "/min", on=AT))
+    unread = a_chart(
+        availability=dict.fromkeys(SERVICE.searches, Availability.COMPLETE) | {"vital-signs": Availability.DENIED}
+    )
+    for record in (measured, unread):
+        assert len(cards_of(SERVICE, record, hook=Hook.ENCOUNTER_START)) == 1

@@ -7,6 +7,7 @@ import pytest
 from cds_hooks.protocol.cards import Card, CreateAction, Indicator
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.services.thrombosis_risk import SERVICE
+from fhir_client.codes import SNOMED_CT, Code
 from fhir_client.record import Availability, PatientRecord
 from tests.builders import Resource, a_condition, a_medication, a_patient, a_record, an_encounter, an_observation
 from tests.cds_hooks.services.showing import cards_of
@@ -203,3 +204,12 @@ def test_a_list_in_words_alone_is_no_reason_for_a_card_at_each_stay() -> None:
     stay = an_encounter("IMP", "2024-05-31T18:00:00Z", id="stay")
     record = a_record(a_patient(), stay, *(a_condition(WORDS) for _ in range(3)), encounter_id="stay")
     assert summaries(record) == []
+
+
+@pytest.mark.parametrize(("age", "told"), [(45, False), (74, True)])
+def test_what_could_not_be_read_is_told_where_it_may_decide(age: int, *, told: bool) -> None:
+    """Surgery gives two points: with one for the age and one for the heart it would be four."""
+    stay = an_encounter("IMP", "2024-05-31T18:00:00Z", id="stay")
+    patient = a_patient(born=f"{2024 - age}-01-10")
+    problems = [a_condition("I50.9"), *(a_condition(Code(SNOMED_CT, "1")) for _ in range(3))]
+    assert bool(summaries(a_record(patient, stay, *problems, encounter_id="stay"))) is told
