@@ -250,7 +250,7 @@ def holds_a_chart(stub: FhirStub) -> None:
     stub.on("GET", "Patient/p1", Says(a_patient(name=[{"family": MARKER}])))
     stub.on("POST", "Observation/_search", Says(some_results()))
     stub.on("POST", "Condition/_search", Says(a_bundle(a_condition("I10"))))
-    for other in ("MedicationRequest", "Encounter"):
+    for other in ("MedicationRequest", "Encounter", "ServiceRequest", "AllergyIntolerance", "DiagnosticReport"):
         stub.on("POST", f"{other}/_search", Says(a_bundle()))
 
 
