@@ -11,22 +11,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from cds_hooks import presentation as say
-from cds_hooks.catalogue import Catalogue
-from cds_hooks.invocation import Invocation, invoke
-from cds_hooks.policy import Policy
+from cds_hooks.invocation import Invocation
 from cds_hooks.protocol.admissible import addresses_of
 from cds_hooks.protocol.cards import Action, Card, CreateAction, DeleteAction, Indicator, Source, UpdateAction
 from cds_hooks.protocol.checks import ImpossibleMessage
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain
-from cds_hooks.protocol.requests import HookRequest
 from cds_hooks.service import Moment, Service
 from fhir_client.codes import LOINC, SNOMED_CT, Code
 from fhir_client.search import Search
 from models.assessment import Findings, NotApplicable
-from models.site import Site
 from tests.builders import (
-    a_bundle,
     a_condition,
     a_medication,
     a_patient,
@@ -36,49 +31,12 @@ from tests.builders import (
     an_order,
 )
 from tests.cds_hooks.declared import AnAssessor, a_service
-from tests.journeys.charts import NOW, AChart, generated_charts, story_charts
+from tests.journeys.answering import POLICY, SERVICES, answer, prefetch_of
+from tests.journeys.charts import AChart, generated_charts, story_charts
 from tests.spec.messages import INSTANCE
 
-POLICY = Policy(site=Site(kidney_failure_region="other"))
-SERVICES = Catalogue.found().services
 GENERATED = 120
 PAYLOAD = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) www.zzmarker.example"
-
-
-def a_call(service: Service, chart: AChart, prefetch: dict[str, Any], hook: Hook, user: str) -> HookRequest:
-    body = {"hook": hook, "hookInstance": INSTANCE, "context": chart.context(hook, user), "prefetch": prefetch}
-    return HookRequest.from_object(body, service_hooks=service.hooks)
-
-
-def prefetch_of(service: Service, chart: AChart) -> dict[str, Any]:
-    """What a CDS client would prefetch: each key's type, and of results the codes asked for."""
-    return {
-        key: next(r for r in chart.resources if r["resourceType"] == "Patient")
-        if search.is_read
-        else a_bundle(*(resource for resource in chart.resources if _is_found(search, resource)))
-        for key, search in service.searches.items()
-    }
-
-
-def _is_found(search: Search, resource: dict[str, Any]) -> bool:
-    if resource["resourceType"] != search.resource_type:
-        return False
-    concepts = [resource.get("code", {}), *(each["code"] for each in resource.get("component", ()))]
-    codes = {coding.get("code") for concept in concepts for coding in concept.get("coding", ())}
-    return not search.codes or not codes.isdisjoint(code.code for code in search.codes)
-
-
-def answer(
-    service: Service,
-    chart: AChart,
-    prefetch: dict[str, Any] | None = None,
-    *,
-    hook: Hook | None = None,
-    user: str = "Practitioner/1",
-) -> Invocation:
-    sent = prefetch_of(service, chart) if prefetch is None else prefetch
-    request = a_call(service, chart, sent, hook or service.hooks[0], user)
-    return invoke(service, request, connect=lambda _: None, now=lambda: NOW, policy=POLICY)
 
 
 @dataclass(frozen=True)

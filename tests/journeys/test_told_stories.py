@@ -4,8 +4,8 @@ import pytest
 
 from cds_hooks.policy import Policy
 from cds_hooks.protocol.hooks import Hook
+from tests.journeys.answering import SERVICES, answer
 from tests.journeys.charts import AChart, story_charts
-from tests.journeys.test_cards_of_every_chart import SERVICES, answer
 
 CHARTS = {chart.name: chart for chart in story_charts()}
 BY_ID = {service.id: service for service in SERVICES}
