@@ -8,11 +8,14 @@ commits one row of 2 KB to SQLite, durably.
 import gc
 import os
 import sqlite3
+import sys
 import threading
 
 import jwt
 import orjson
 from flask import Flask, Response, request
+
+from cds_hooks.web.worker import SWITCH_SECONDS
 
 app = Flask(__name__)
 _ANSWER = orjson.dumps({"cards": [{"summary": "x" * 100, "detail": "x" * 1350}]})
@@ -54,7 +57,8 @@ def _connection() -> sqlite3.Connection:
     return found
 
 
-# The service tunes the collector after start-up; a fair floor does the same (design/costs.md, section 1).
+# The service tunes the collector after start-up, and the threads' turns; a fair floor does the same.
+sys.setswitchinterval(SWITCH_SECONDS)
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000, 20, 20)

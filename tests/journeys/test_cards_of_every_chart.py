@@ -118,13 +118,13 @@ def test_the_same_chart_gives_the_same_cards_to_each_user_at_each_phase() -> Non
     for chart in charts():
         if chart.encounter_id is None:
             continue
-        said = [
-            without_uuids(answer(service, chart, hook=hook, user=user).response.cards)
-            for hook in service.hooks
-            for user in ("Practitioner/1", "Practitioner/2", "PractitionerRole/1", "Practitioner/1")
-        ]
-        assert said == said[:1] * len(said)
-        shown += len(said[0])
+        for hook in service.hooks:
+            said = [
+                without_uuids(answer(service, chart, hook=hook, user=user).response.cards)
+                for user in ("Practitioner/1", "Practitioner/2", "PractitionerRole/1", "Practitioner/1")
+            ]
+            assert said == said[:1] * len(said)
+            shown += len(said[0])
     assert shown > 0
 
 
