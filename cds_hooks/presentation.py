@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, SelectionBehavior, Source, Suggestion
 from cds_hooks.protocol.markdown import plain
+from cds_hooks.protocol.references import TYPED_ID, is_plain_id
 from cds_hooks.service import Moment
 from fhir_client.drafting import service_request
 from fhir_client.times import Interval
@@ -155,6 +156,15 @@ def footer(model: ModelReference, derived_in: str, *, performance: str = "", thr
 def detail(*parts: str) -> str:
     """Join the parts of a detail, empty ones left out."""
     return "\n\n".join(part for part in parts if part)
+
+
+def is_named(order: str) -> bool:
+    """Tell whether an action can name a draft: one without an id has no name, and one that FHIR does not allow is none.
+
+    >>> is_named("MedicationRequest/1"), is_named("MedicationRequest"), is_named("MedicationRequest/a b")
+    (True, False, False)
+    """
+    return TYPED_ID.fullmatch(order) is not None and is_plain_id(order.partition("/")[2])
 
 
 def order(moment: Moment, name: str, *, why: str) -> Suggestion:

@@ -25,6 +25,9 @@ from fhir_client.resources import ENTERED_IN_ERROR, Horizon
 # for what the patient reports to take.
 _NOT_ORDERED: Final = frozenset({"proposal", "option"})
 
+# A mixture that is written out has a dozen parts; ten thousand of ten thousand each would never be read to their end.
+_MOST_PARTS: Final = 100
+
 Resolve = Callable[[str], Resource | None]
 
 
@@ -102,6 +105,8 @@ def _mixed(product: Resource, resource: Resource, resolve: Resolve, *, depth: in
     """Read what a Medication is made of; None unless every part resolves. Depth: a mixture of mixtures, no deeper."""
     found: set[str] = set()
     parts = mappings(product.get("ingredient"))
+    if len(parts) > _MOST_PARTS:
+        return None
     for part in parts:
         concept, pointer = versions.ingredient(part)
         drugs = ingredients(codings(concept))

@@ -29,12 +29,14 @@ from fhir_client.resources import (
 )
 from fhir_client.results import ResultIndex, Results
 from fhir_client.rows import Rows
-from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
+from fhir_client.times import BEGINNING, FOREVER, Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_REASONS: Final[Mapping[str, Reason]] = MappingProxyType({})
 _NOT_ASKED: Final = object()
+# A draft is being written now: its client's clock may be ahead of ours, and that must not hide it.
+_ANY_TIME: Final = Horizon.at(FOREVER)
 _Fact = TypeVar("_Fact")
 _Answer = TypeVar("_Answer")
 
@@ -291,33 +293,45 @@ class PatientRecord:
     @property
     def drafted_allergies(self) -> tuple[Allergy, ...]:
         """Give the allergies among the drafts, active or not, in their order; none of them is a recorded fact."""
-        drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") == "AllergyIntolerance")
-        found = (read_allergy(draft, self._horizon) for draft in drafts)
-        return tuple(allergy for allergy in found if allergy is not None)
+        return self._drafted("AllergyIntolerance", read=lambda draft: read_allergy(draft, _ANY_TIME))
 
     @property
     def drafted_medications(self) -> tuple[Medication, ...]:
         """Give the drug orders among the drafts, in their order; none of them is a recorded fact.
 
-        What a draft points at is looked for among the drafts first, then inside the draft, then in the record (HOOK-4).
+        One that ends an order (stopped, cancelled, completed) orders nothing. What a draft points at is looked for
+        among the drafts first, then inside the draft, then in the record (HOOK-4).
         """
-        drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in DRUG_ORDERS)
-        found = (read_medication(draft, self._horizon, self._resolve_draft) for draft in drafts)
-        return tuple(medication for medication in found if medication is not None)
+        return self._drafted(*DRUG_ORDERS, read=self._drafted_medication)
+
+    @property
+    def superseded(self) -> frozenset[str]:
+        """Name the drug orders that hold no longer once the drafts are signed: `MedicationRequest/1`.
+
+        A draft with the id of an order is that order, changed or ended; one can also name the order it replaces.
+        """
+        if "superseded" not in self._read:
+            drafts = ((draft, draft.get("resourceType")) for draft in map(mapping, self.drafts))
+            changed = {source(draft, kind).reference for draft, kind in drafts if kind in DRUG_ORDERS}
+            replaced = {draft.replaces for draft in self.drafted_medications if draft.replaces is not None}
+            self._read["superseded"] = frozenset(name for name in changed | replaced if "/" in name)
+        found: frozenset[str] = self._read["superseded"]
+        return found
 
     @property
     def drafted_orders(self) -> tuple[Order, ...]:
         """Give the orders for tests and services among the drafts, in their order; none of them is a recorded fact."""
-        drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in SERVICE_ORDERS)
-        found = (read_order(draft, self._horizon) for draft in drafts)
-        return tuple(order for order in found if order is not None)
+        return self._drafted(*SERVICE_ORDERS, read=lambda draft: read_order(draft, _ANY_TIME))
 
     def is_asked_about(self, draft: Medication | Order | Allergy) -> bool:
         """Tell whether advice is to be about this draft: the others are what it is to be seen beside (OSEL-1)."""
         if self._selected is None:
             return True
-        kinds = ((each, text_of(each.get("resourceType")) or "") for each in self._selected)
-        return draft.source.reference in {source(each, kind).reference for each, kind in kinds}
+        if "selected" not in self._read:
+            kinds = ((each, text_of(each.get("resourceType")) or "") for each in self._selected)
+            self._read["selected"] = frozenset(source(each, kind).reference for each, kind in kinds)
+        selected: frozenset[str] = self._read["selected"]
+        return draft.source.reference in selected
 
     def as_drafted(self, draft: Medication | Order | Allergy) -> Resource | None:
         """Give the resource of a draft as it was sent, for a suggestion that hands it back; None if it has no id."""
@@ -346,6 +360,18 @@ class PatientRecord:
         allergy = read_allergy(resource, self._horizon)
         return allergy if allergy is not None and allergy.is_active else None
 
+    def _drafted(self, *kinds: str, read: Callable[[Resource], _Fact | None]) -> tuple[_Fact, ...]:
+        """Read the drafts of these types, once."""
+        name = f"drafted {kinds[0]}"
+        if name not in self._read:
+            drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in kinds)
+            self._read[name] = tuple(fact for draft in drafts if (fact := read(draft)) is not None)
+        found: tuple[_Fact, ...] = self._read[name]
+        return found
+
+    def _drafted_medication(self, draft: Resource) -> Medication | None:
+        return None if versions.is_ended_order(draft) else read_medication(draft, _ANY_TIME, self._resolve_draft)
+
     def _facts(
         self,
         name: str,
@@ -365,11 +391,11 @@ class PatientRecord:
     # ---- references
 
     def _resolve_draft(self, pointer: str) -> Resource | None:
-        wanted = self._pointers.local(pointer, "Medication")
-        for draft in self.drafts:
-            if wanted == f"{mapping(draft).get('resourceType')}/{mapping(draft).get('id')}":
-                return draft
-        return self._pointers.resolve(pointer)
+        if "draft names" not in self._read:
+            drafts = [mapping(draft) for draft in reversed(self.drafts)]  # of two with one name the first counts
+            self._read["draft names"] = {f"{draft.get('resourceType')}/{draft.get('id')}": draft for draft in drafts}
+        drafted: Resource | None = self._read["draft names"].get(self._pointers.local(pointer, "Medication"))
+        return self._pointers.resolve(pointer) if drafted is None else drafted
 
     def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
         condition = self._pointers.resolve(pointer, "Condition")

@@ -15,6 +15,8 @@ from fhir_client.times import Interval
 DRUG_ORDERS: Final = ("MedicationRequest", "MedicationOrder")
 SERVICE_ORDERS: Final = ("ServiceRequest", "ProcedureRequest", "DiagnosticOrder")
 
+# The states in which an order for a drug asks for nothing any more; `ended` is R5's.
+_ORDER_IS_OVER: Final = frozenset({"stopped", "cancelled", "completed", "ended"})
 _CONFIRMED: Final = "confirmed"
 _DENIED: Final = frozenset({"refuted", "entered-in-error"})
 _OVER: Final = frozenset({"inactive", "resolved"})
@@ -357,6 +359,11 @@ def order_codings(resource: Resource) -> tuple[Code, ...]:
 def is_prohibition(resource: Resource) -> bool:
     """Tell whether an order says not to do something."""
     return resource.get("doNotPerform") not in (None, False)
+
+
+def is_ended_order(resource: Resource) -> bool:
+    """Tell whether an order for a drug is over, or ends one: nothing is to be given by it."""
+    return text_of(resource.get("status")) in _ORDER_IS_OVER
 
 
 def ended_by_words(resource: Resource) -> bool:

@@ -130,7 +130,7 @@ def _footer(injury: Assessed | None, checks: Findings) -> str:
 def _suggestions(found: Sequence[Finding], moment: Moment) -> list[Suggestion]:
     """Offer to remove what should be avoided, or a review where that is not the advice; and a creatinine."""
     harmful = list(dict.fromkeys(each.orders[0] for each in found if DELETE in each.remedies))
-    made = [_removal(harmful)] if harmful and all("/" in order for order in harmful) else [_review(moment)]
+    made = [_removal(harmful)] if harmful and all(map(say.is_named, harmful)) else [_review(moment)]
     is_drafted = any(
         concept("creatinine").codes(moment.site).matches(order.codings) for order in moment.record.drafted_orders
     )

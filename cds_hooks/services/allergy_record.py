@@ -61,7 +61,7 @@ def _as_intolerance(reference: str, moment: Moment) -> list[Suggestion]:
     """Offer the entry as an intolerance, all else in it as it was sent; one without an id cannot be named."""
     entries = (entry for entry in moment.record.drafted_allergies if entry.source.reference == reference)
     entry = next((moment.record.as_drafted(each) for each in entries), None)
-    if entry is None:
+    if entry is None or not say.is_named(reference):
         return []
     try:
         changed = intolerance(moment.request.as_sent(entry))

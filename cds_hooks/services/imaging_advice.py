@@ -72,7 +72,7 @@ def _suggestions(order: str, findings: Sequence[Finding], moment: Moment) -> lis
     for name in wanted:
         if name.startswith(ORDER):
             made.append(say.order(moment, name.removeprefix(ORDER), why=WHY))
-        elif name == DELETE and "/" in order:  # a draft that has no id cannot be named
+        elif name == DELETE and say.is_named(order):
             made.append(Suggestion(REMOVE, actions=(DeleteAction(REMOVE, order),)))
     return made[:MOST_SUGGESTIONS]
 

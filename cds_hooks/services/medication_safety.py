@@ -87,8 +87,7 @@ def _suggestions(order: str, findings: Sequence[Finding], moment: Moment) -> lis
 
 def _suggestion(remedy: str, order: str, finding: Finding, moment: Moment) -> Suggestion | None:
     if remedy == DELETE:
-        # A draft that has no id cannot be named.
-        return Suggestion(_REMOVE, actions=(DeleteAction(_REMOVE, order),)) if "/" in order else None
+        return Suggestion(_REMOVE, actions=(DeleteAction(_REMOVE, order),)) if say.is_named(order) else None
     if remedy.startswith(REPLACE):
         return _replacement(remedy.rpartition(":")[2], order, moment)
     return say.order(moment, remedy.removeprefix(ORDER), why=_WHY)
@@ -96,7 +95,7 @@ def _suggestion(remedy: str, order: str, finding: Finding, moment: Moment) -> Su
 
 def _replacement(name: str, order: str, moment: Moment) -> Suggestion | None:
     """Offer another drug as a pair: the draft goes, and a draft of the other comes, to be dosed and signed."""
-    if "/" not in order:
+    if not say.is_named(order):
         return None
     wanted, context = orderable(name), moment.request.context
     draft = medication_request(

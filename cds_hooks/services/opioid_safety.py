@@ -186,7 +186,7 @@ def _naloxone(moment: Moment) -> list[Suggestion]:
 
 def _removals(found: Sequence[Finding]) -> list[Suggestion]:
     """Offer to remove each draft that brings the two together, where it can be named."""
-    drafts = dict.fromkeys(each.orders[0] for each in found if "/" in each.orders[0])
+    drafts = dict.fromkeys(each.orders[0] for each in found if say.is_named(each.orders[0]))
     return [Suggestion(REMOVE, actions=(DeleteAction(REMOVE, draft),)) for draft in drafts][:MOST_REMOVALS]
 
 

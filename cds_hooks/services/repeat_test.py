@@ -79,9 +79,8 @@ def _not_told(inputs: Iterable[Input]) -> str:
 
 def _suggestions(finding: Finding) -> list[Suggestion]:
     order = finding.orders[0]
-    # A draft that has no id cannot be named.
-    is_named = DELETE in finding.remedies and "/" in order
-    return [Suggestion(REMOVE, actions=(DeleteAction(REMOVE, order),))] if is_named else []
+    is_offered = DELETE in finding.remedies and say.is_named(order)
+    return [Suggestion(REMOVE, actions=(DeleteAction(REMOVE, order),))] if is_offered else []
 
 
 SERVICE = Service(

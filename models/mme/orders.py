@@ -86,19 +86,12 @@ def _ordered(record: PatientRecord, site: Site) -> tuple[tuple[OrderedOpioid, ..
 
 
 def _orders(record: PatientRecord) -> Iterator[tuple[Medication, bool]]:
-    """Give the orders for opioids and whether each is a draft: drafts first, then the active ones they do not replace.
-
-    A draft with the id of an active order is that order, changed; one can also name the order it takes the place of.
-    """
-    gone: set[str | None] = set()
-    for draft in record.drafted_medications:
-        gone |= {draft.source.reference, draft.replaces}
-        if is_opioid(draft):
-            yield draft, True
+    """Give the orders for opioids and whether each is a draft: drafts first, then the active ones that stay."""
+    yield from ((draft, True) for draft in record.drafted_medications if is_opioid(draft))
     active = record.drug_orders.active
     meant = [drugs for drugs, count in active.items() if count and drugs is not None and not _OPIOIDS.isdisjoint(drugs)]
     for order in record.drug_orders.every_active(meant):
-        if order.source.reference not in gone:
+        if order.source.reference not in record.superseded:
             yield order, False
 
 

@@ -95,16 +95,15 @@ def _paracetamol_in(record: PatientRecord) -> Answer:
 
 
 def _together(record: PatientRecord, meant: frozenset[str]) -> Iterator[Medication]:
-    """Give the drafts, and the active orders that none of them renews: another order for the same product."""
+    """Give the drafts, and every active order that none of them takes the place of, or renews: one for the product."""
     drafts = [draft for draft in record.drafted_medications if not meant.isdisjoint(draft.ingredients or ())]
     yield from drafts
     renewed = {code for draft in drafts for code in draft.codings}
-    changed = {draft.source.reference for draft in drafts}
-    for ingredients, count in record.drug_orders.active.items():
-        if count and ingredients and not meant.isdisjoint(ingredients):
-            fact = record.drug_orders.newest((ingredients,))
-            if fact is not None and fact.source.reference not in changed and renewed.isdisjoint(fact.codings):
-                yield fact
+    active = record.drug_orders.active
+    holding = [drugs for drugs, count in active.items() if count and drugs and not meant.isdisjoint(drugs)]
+    for fact in record.drug_orders.every_active(holding):
+        if fact.source.reference not in record.superseded and renewed.isdisjoint(fact.codings):
+            yield fact
 
 
 def _term(name: str, label: str, kind: Kind, unit: str, ask: Ask) -> Term:

@@ -1,6 +1,6 @@
 """The drugs that a check looks at: the drafts that advice is asked about, the other drafts, and what is taken."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,20 +17,19 @@ _LOCAL_FORMS: Final = ("Topical ", "Ophthalmic ", "Otic ", "Vaginal ", "Medicate
 class DrugOrder:
     """One order for a drug that resolved. `is_asked_about`: a draft that the call is about.
 
+    `reference` is the resource, `MedicationRequest/1`; of drafts without an id, or with the same one, a name of its own
+    that is none of a resource: two drafts are never taken for one.
+
     `is_local`: the product is for skin, eye, ear or vagina, and hardly any of it reaches the blood. `fact` is the
     newest of the orders for the same ingredients where the chart holds several.
     """
 
     fact: Medication
+    reference: str
     ingredients: frozenset[str]
     is_draft: bool
     is_asked_about: bool
     is_local: bool
-
-    @property
-    def reference(self) -> str:
-        """Give the resource: `MedicationRequest/1`."""
-        return self.fact.source.reference
 
 
 Player: TypeAlias = tuple[DrugOrder, frozenset[str]]
@@ -63,26 +62,32 @@ NOTHING_ASKED: Final = DrugOrders((), (), 0, 0)
 def drug_orders(record: PatientRecord, wanted: Container[str] | None = None) -> DrugOrders:
     """Take the drafts and the active orders of a record; without a draft that is asked about there is nothing to check.
 
-    A draft with the id of an active order is that order, changed: the order as it was is not looked at. Active orders
-    without an ingredient that is `wanted` are left out unread: most of a long list matters to no rule.
+    An order that a draft changes, ends or replaces is not looked at. Active orders without an ingredient that is
+    `wanted` are left out unread: most of a long list matters to no rule.
     """
     drafts = [(draft, record.is_asked_about(draft)) for draft in record.drafted_medications]
     if not any(asked for _, asked in drafts):
         return NOTHING_ASKED
     known = [
-        DrugOrder(draft, draft.ingredients, is_draft=True, is_asked_about=asked, is_local=_is_local(draft))
-        for draft, asked in drafts
+        DrugOrder(draft, name, draft.ingredients, is_draft=True, is_asked_about=asked, is_local=_is_local(draft))
+        for (draft, asked), name in zip(drafts, _names(draft for draft, _ in drafts), strict=True)
         if draft.ingredients is not None
     ]
-    changed = {draft.source.reference for draft, _ in drafts}
     active = [
-        DrugOrder(newest, ingredients, is_draft=False, is_asked_about=False, is_local=_is_local(newest))
+        DrugOrder(
+            newest,
+            newest.source.reference,
+            ingredients,
+            is_draft=False,
+            is_asked_about=False,
+            is_local=_is_local(newest),
+        )
         for ingredients, count in record.drug_orders.active.items()
         if ingredients is not None and count and (wanted is None or any(code in wanted for code in ingredients))
         for newest in (_that_counts(record, ingredients, count),)
-        if newest is not None and not (count == 1 and newest.source.reference in changed)
+        if newest is not None
     ]
-    unresolved = len(drafts) - len(known) + record.drug_orders.active.get(None, 0)
+    unresolved = sum(draft.ingredients is None for draft, _ in drafts) + _unresolved(record)
     return DrugOrders(
         tuple(order for order in known if order.is_asked_about),
         (*(order for order in known if not order.is_asked_about), *active),
@@ -91,13 +96,30 @@ def drug_orders(record: PatientRecord, wanted: Container[str] | None = None) -> 
     )
 
 
+def _names(drafts: Iterable[Medication]) -> Iterator[str]:
+    """Name each draft by its resource; where that is no id, or another's already, by its place in the list as well."""
+    taken: set[str] = set()
+    for place, draft in enumerate(drafts, start=1):
+        name = draft.source.reference
+        yield name if "/" in name and name not in taken else f"{name}#{place}"
+        taken.add(name)
+
+
+def _unresolved(record: PatientRecord) -> int:
+    if not record.drug_orders.active.get(None):
+        return 0
+    unknown = record.drug_orders.every_active((None,))
+    return sum(fact.source.reference not in record.superseded for fact in unknown)
+
+
 def _that_counts(record: PatientRecord, ingredients: frozenset[str], count: int) -> Medication | None:
-    """Give the newest of the orders for the same ingredients; behind a gel the tablet that is taken as well."""
-    newest = record.drug_orders.newest((ingredients,))
-    if newest is None or count == 1 or not _is_local(newest):
+    """Give the newest that holds of the orders for the same ingredients; behind a gel the tablet that is taken too."""
+    newest, gone = record.drug_orders.newest((ingredients,)), record.superseded
+    if newest is None or (newest.source.reference not in gone and (count == 1 or not _is_local(newest))):
         return newest
-    others = (fact for fact in record.drug_orders.facts if fact.is_active and fact.ingredients == ingredients)
-    return next((fact for fact in others if not _is_local(fact)), newest)
+    same = (fact for fact in record.drug_orders.facts if fact.is_active and fact.ingredients == ingredients)
+    left = [fact for fact in same if fact.source.reference not in gone]
+    return next((fact for fact in left if not _is_local(fact)), left[0] if left else None)
 
 
 def _is_local(fact: Medication) -> bool:
