@@ -16,6 +16,7 @@ export function orderEntry(desk) {
   const orderForm = at("order-form");
   const allergyForm = at("allergy-form");
   let drafts = [];
+  let allergy = null;
   // What was advised on may be signed as it is; any change needs advice anew.
   let isAdvised = false;
 
@@ -46,9 +47,11 @@ export function orderEntry(desk) {
     say();
     at("entry").hidden = false;
     await refresh();
-    at("entry").open = drafts.length > 0;
-    // What the chart came with was picked before it was opened.
+    at("entry").open = drafts.length > 0 || allergy !== null;
+    const patient = desk.patient();
+    // What the chart came with was picked, or entered, before it was opened.
     if (drafts.length) await desk.fire("order-select", { picked: drafts[drafts.length - 1].reference });
+    if (allergy !== null && patient === desk.patient()) await desk.fire("allergyintolerance-create");
   }
 
   function close() {
@@ -60,11 +63,12 @@ export function orderEntry(desk) {
     const entered = await desk.get(`/ehr/patients/${encodeURIComponent(patient)}/entered`);
     if (entered.problem || patient !== desk.patient()) return;
     drafts = entered.drafts;
+    allergy = entered.allergy;
     isAdvised = false;
-    draw(entered.allergy);
+    draw();
   }
 
-  function draw(allergy) {
+  function draw() {
     replace(at("drafts"), drafts.map(row));
     replace(at("entry-count"), drafts.length ? `${drafts.length} ${drafts.length === 1 ? "draft" : "drafts"}` : "no drafts");
     at("sign").disabled = drafts.length === 0;
