@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhir_client.elements import Resource, mapping, mappings
+from fhir_client.numbers import exact
 
 
 def instructions(resource: Resource) -> tuple[Mapping[str, Any], ...]:
@@ -50,4 +51,11 @@ def _highest(element: Mapping[str, Any], name: str) -> tuple[object, bool]:
     if bounds is None:
         return None, False
     high, low = mapping(bounds).get("high"), mapping(bounds).get("low")
-    return (high if high is not None else {}), high != low
+    return ({} if high is None or _is_upside_down(low, high) else high), high != low
+
+
+def _is_upside_down(low: object, high: object) -> bool:
+    """Tell whether a range in one unit ends below its beginning: which of the two is meant, nobody can tell."""
+    units = [(mapping(each).get("system"), mapping(each).get("code")) for each in (low, high)]
+    least, most = exact(mapping(low).get("value")), exact(mapping(high).get("value"))
+    return least is not None and most is not None and units[0] == units[1] and least > most

@@ -23,6 +23,8 @@ _LOOKALIKES = str.maketrans(
     }
 )
 _WWW = re.compile(r"(?i)www\.")
+# Without its slashes an address is none, but a browser would still make it one.
+_SCHEME = re.compile(r"(?i)(https?):(?=\S)")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 # An underscore inside a word is only an underscore; at its edge it begins or ends emphasis.
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -34,7 +36,7 @@ _HARMLESS = re.compile(
 # At the start of a line these are a heading, a list, or a rule.
 _BLOCK_MARKER = re.compile(r"(?:[#+=-]+|(\d{1,9})[.)])(?=\s|$)")
 # Nothing in it to replace, as in nearly all texts, most of them dates: a glance costs a tenth of the work.
-_PLAIN_ALREADY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:,;%-]*(?: [A-Za-z0-9:,;%-]+)*")
+_PLAIN_ALREADY = re.compile(r"(?!.*(?i:https?:))[A-Za-z0-9][A-Za-z0-9:,;%-]*(?: [A-Za-z0-9:,;%-]+)*")
 
 
 def plain(text: str, *, limit: int = 200) -> str:
@@ -45,7 +47,7 @@ def plain(text: str, *, limit: int = 200) -> str:
         return text  # most cells of a table: reading each of them closely took a third of the time of a card
     text = _one_line(text[: 4 * limit]).translate(_LOOKALIKES)
     text = _ENTITY.sub("\N{FULLWIDTH AMPERSAND}", text)
-    text = _WWW.sub("www ", text.replace("://", ": "))
+    text = _SCHEME.sub(r"\1: ", _WWW.sub("www ", text.replace("://", ": ")))
     text = _EDGE_UNDERSCORE.sub("\N{FULLWIDTH LOW LINE}", text)
     return shorten(_without_block_marker(text).strip(), limit)
 

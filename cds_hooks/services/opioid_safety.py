@@ -11,7 +11,7 @@ from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain, shorten
 from cds_hooks.service import Moment, Service
 from fhir_client.drafting import medication_request
-from models.assessment import Assessed, Assessment, Finding, Findings, NotApplicable
+from models.assessment import Assessed, Assessment, Finding, Findings, Input, NotApplicable
 from models.concepts import concept
 from models.mme import MODEL as MME
 from models.mme.model import PARAMETERS, equivalent
@@ -40,6 +40,7 @@ MOST_REMOVALS: Final = 2
 
 
 NOT_COUNTED: Final = "opioid-not-counted"
+NOT_READ: Final = "what is taken already was not read in full"
 
 
 def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]:
@@ -55,7 +56,7 @@ def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]
     )
     if seen.checks.found or seen.is_high:
         return [_warning(seen, moment)]
-    return [_not_counted(seen, moment)] if seen.gaps or seen.unrecognised else []
+    return [_not_counted(seen, moment)] if seen.gaps or seen.unrecognised or seen.checks.unchecked else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +133,23 @@ def _not_counted(seen: _Seen, moment: Moment) -> Card:
     """Say what is not in the sum: silence would read as safe (design/contract.md, section 4)."""
     named = ", ".join(dict.fromkeys(each.name for each in seen.gaps))
     drugs = f"{seen.unrecognised} {'drug' if seen.unrecognised == 1 else 'drugs'} not recognised"
-    what = "; ".join(filter(None, (named, drugs if seen.unrecognised else "")))
+    unread = NOT_READ if seen.checks.unchecked else ""
+    what = "; ".join(filter(None, (named, drugs if seen.unrecognised else "", unread)))
+    codes = sorted({each.rxcui for each in seen.gaps})
     end = f" ({seen.sum})" if seen.sum else ""
     return say.card(
         moment,
         shorten(f"Opioid dose not known in full: {what}", say.SUMMARY_LIMIT - len(end)) + end,
         indicator=Indicator.INFO,
         source=SOURCE,
-        body=say.detail(_body(seen), _footer()),
-        findings=[f"{NOT_COUNTED}:{'+'.join(sorted({each.rxcui for each in seen.gaps}))}:{seen.unrecognised}"],
+        body=say.detail(_body(seen), say.inputs_table(_unread(seen.checks)) if unread else "", _footer()),
+        findings=[":".join((NOT_COUNTED, "+".join(codes), str(seen.unrecognised), *(["unread"] if unread else [])))],
     )
+
+
+def _unread(checks: Findings) -> Sequence[Input]:
+    """Give what could not be read, each once."""
+    return tuple({item.name: item for each in checks.unchecked for item in each.missing}.values())
 
 
 def _body(seen: _Seen) -> str:

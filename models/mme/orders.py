@@ -21,6 +21,8 @@ from models.site import Site
 
 NO_FACTOR: Final = "no factor for the way it is given"
 
+A_RATE: Final = "a dose over time, of what is taken by mouth"
+
 OPIOID_USE_DISORDER: Final = condition("opioid_use_disorder", "opioid use disorder", of="opioid_use_disorder")
 _OPIOIDS: Final = concept("opioids").exact_codes
 # What opioid use disorder is treated with: not for pain, so not counted (models.md 14).
@@ -121,8 +123,11 @@ def _dose(dose: DailyDose, site: Site) -> tuple[float | None, str, str]:
         return None, "", f"a dose in {dose.unit}"
     if dose.is_continuous and _is_given("Transdermal", "transdermal_route", dose, site):
         return float(dose.amount * _MICROGRAMS_AN_HOUR), PATCH, ""
-    if not dose.is_continuous and (_is_given("Oral", "oral_route", dose, site) or not (dose.form or dose.routes)):
+    by_mouth = _is_given("Oral", "oral_route", dose, site)
+    if not dose.is_continuous and (by_mouth or not (dose.form or dose.routes)):
         return float(dose.amount), MG_A_DAY, ""
+    if dose.is_continuous and by_mouth:
+        return None, "", A_RATE
     return float(dose.amount), MG_A_DAY, NO_FACTOR
 
 

@@ -58,9 +58,7 @@ class Case:
     def words(self) -> Mapping[str, str]:
         """Name the drugs for a reader, by our own names: a chart's words may be anything."""
         if self.rule.drug is None:
-            known = ingredient_names()
-            names = sorted(known[code] for code in self.asked_about.ingredients if code in known)
-            return {"drug": " and ".join(names) or "this drug"}
+            return {"drug": named(self.asked_about)}
         parts = (self.rule.drug, *self.rule.partners)
         printed = [part.printed(meant) for part, (_, meant) in zip(parts, self.players, strict=True)]
         return {"drug": printed[0], "with": " and ".join(printed[1:])}
@@ -80,6 +78,12 @@ class Case:
             return False
         old = [order for order in orders if not order.is_draft and _is_old(order, as_of)]
         return all(any(meant <= order.ingredients for order in old) for _, meant in self.players)
+
+
+def named(order: DrugOrder) -> str:
+    """Name an order's drug for a reader, by our own names of its ingredients."""
+    known = ingredient_names()
+    return " and ".join(sorted(known[code] for code in order.ingredients if code in known)) or "this drug"
 
 
 def cast(rule: Rule, order: DrugOrder, beside: Sequence[DrugOrder]) -> Iterator[Case]:

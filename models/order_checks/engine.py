@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from fhir_client.record import PatientRecord
+from fhir_client.record import Availability, PatientRecord
 from fhir_client.search import Search, merge
 from models.assessment import (
     Assessment,
@@ -19,9 +19,10 @@ from models.assessment import (
     Reading,
     Unchecked,
 )
+from models.features.readers import nothing_found
 from models.features.searches import MEDICATIONS, PATIENT, SERVICE_ORDERS
 from models.order_checks import expression
-from models.order_checks.casting import Case, cast
+from models.order_checks.casting import Case, cast, named
 from models.order_checks.orders import DrugOrder, DrugOrders, drug_orders
 from models.order_checks.rules import Rule, all_rules, version
 from models.order_checks.words import filled
@@ -31,6 +32,10 @@ from models.site import Site
 TOLERATED: Final = "taken together for 90 days"
 MONITORED: Final = "monitoring is ordered"
 _NOTHING_TO_CHECK: Final = "no drug among the orders that were asked about"
+_TAKEN: Final = "active orders"
+_PAIRS: Final = "interactions"
+"""What is named as not checked where partners of a drug could not be looked for."""
+
 _UNCONDITIONAL: Final = expression.Verdict(truth=True, names=())
 
 
@@ -85,6 +90,7 @@ class OrderChecks:
                 held_back[case.identity] = HeldBack(case.key, case.rule.tier, why)
             else:
                 found[case.identity] = asking.finding(verdict.names)
+        unchecked.extend(self._without_partners(orders.asked_about, record))
         said = self._without_lesser(tuple(found.values()))
         return Findings(
             self.reference,
@@ -111,6 +117,20 @@ class OrderChecks:
     @cached_property
     def _graver(self) -> Mapping[str, frozenset[str]]:
         return {rule.id: frozenset(rule.unless) for rule in self.rules if rule.unless}
+
+    def _without_partners(self, asked_about: Iterable[DrugOrder], record: PatientRecord) -> Iterator[Unchecked]:
+        """Say of which orders the partners could not be looked for: what is taken was not read, or not in full."""
+        if record.availability(MEDICATIONS.key) is Availability.COMPLETE:
+            return
+        missing = Input(MEDICATIONS.key, _TAKEN, "", nothing_found(record, MEDICATIONS.key))
+        for order in asked_about:
+            rules = (rule for code in sorted(order.ingredients) for rule in self._by_ingredient.get(code, ()))
+            paired = [rule for rule in rules if rule.partners and (rule.counts_local or not order.is_local)]
+            if paired:
+                least = min((rule.unverified for rule in paired), key=len)
+                yield Unchecked(
+                    ModelReference(_PAIRS, self.version), order.reference, named(order), (missing,), unverified=least
+                )
 
     def _cases(self, order: DrugOrder, orders: DrugOrders) -> Iterator[Case]:
         """Give each rule that this order has a part in, its other parts played."""

@@ -6,6 +6,7 @@ that it needs, as any feature has; what is missing is missing with its reason.
 
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from fhir_client.record import PatientRecord
 from models.assessment import Assessed, Gap, Missing, NotApplicable, NotAssessable, Reading
+from models.ckd_epi_2021.equation import PARAMETERS as CKD_EPI_PARAMETERS
 from models.cockcroft_gault import MODEL as COCKCROFT_GAULT
 from models.errors import ParametersRejected
 from models.features.conditions import PREGNANCY
@@ -39,6 +41,7 @@ from models.order_checks.orders import Player
 from models.order_checks.terms import Term, of_chart
 from models.qtc import MODEL as QTC
 from models.risk_model import RiskModel
+from models.scope import Domain, cut_by_birth_date
 from models.site import Site
 
 _SEARCHES: Final = {"laboratory": laboratory, "vital-signs": vital_signs}
@@ -116,10 +119,17 @@ def _female() -> Term:
     return Term("female", "female sex", Kind.TRUTH, "", SEX.searches, SEX.optional_keys, SEX.unverified, ask)
 
 
+_ADULT: Final = Domain.of(AGE_YEARS, CKD_EPI_PARAMETERS["age_range"])
 _EGFR_NEEDS: Final = (SEX, AGE_YEARS, EGFR_ML_MIN_1_73M2)
 
 
 def _egfr(record: PatientRecord, site: Site) -> Answer:
+    """Give the eGFR of an adult: the equation was made for no child."""
+    age = cut_by_birth_date(_ADULT, record) or AGE_YEARS.answer(record, site)
+    if isinstance(age, Reading) and not _ADULT.includes(age.value):
+        return Missing(Gap.NOT_RECORDED, note=_NOT_THIS_ONE + _ADULT.reason(age.value))
+    if isinstance(age, Missing):
+        return replace(age, note=f"age: {age.note}" if age.note else "for age")
     return extract(_EGFR_NEEDS, record, site)[EGFR_ML_MIN_1_73M2.name]
 
 

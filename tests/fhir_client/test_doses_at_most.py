@@ -90,3 +90,9 @@ def test_no_more_than_may_be_taken_at_once_and_ever() -> None:
     assert doses(only_at_once) == (DailyDose("7804", Fraction(20), "mg/d", is_maximum=True, form="Oral Tablet"),)
     assert total(ever) == 15
     assert total(instruction(quantity(1), a_day(2), maxDosePerAdministration=quantity(2, "mg/kg"))) == 10
+
+
+def test_a_range_that_ends_below_its_beginning_has_no_maximum() -> None:
+    """Which of the two ends is meant, nobody can tell: the lower one would be too little."""
+    upside_down = {"doseAndRate": [{"doseRange": {"low": quantity(20), "high": quantity(1)}}], "timing": a_day(1)}
+    assert doses(upside_down) == DoseUnknown(DoseGap.NO_HIGHER_END)

@@ -100,10 +100,12 @@ HOSTILE = [
     "trailing \\",
     "\N{RIGHT-TO-LEFT OVERRIDE}txt.exe",
     "<" * 500,
+    "http:evil.example",  # without slashes a browser still goes there
+    "x[y](HTTPS:evil.example)",
 ]
 # What GFM or a browser would act on: tags, entities, links, images, emphasis, code, tables, breaks, block markers.
 ACTIVE = re.compile(
-    r"[<>\[\]`*~|\\@\n\r]|&#?\w+;|://|(?i:www\.)|(?:^|\W)_|_(?:\W|$)|^(?:[#+=-]+|\d+[.)])(?:\s|$)|[\u202a-\u202e\u2066-\u2069]"
+    r"[<>\[\]`*~|\\@\n\r]|&#?\w+;|://|(?i:https?:\S|www\.)|(?:^|\W)_|_(?:\W|$)|^(?:[#+=-]+|\d+[.)])(?:\s|$)|[\u202a-\u202e\u2066-\u2069]"
 )
 
 

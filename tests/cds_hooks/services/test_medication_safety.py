@@ -6,10 +6,10 @@ from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, CreateAction, DeleteAction, Indicator
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.services.medication_safety import RULES, SERVICE
-from fhir_client.record import PatientRecord
+from fhir_client.record import Availability, PatientRecord
 from models.order_checks.engine import ORDER_CHECKS
 from models.order_checks.rules import Rule
-from tests.builders import Resource, a_medication, a_record, an_allergy, an_observation
+from tests.builders import Resource, a_medication, a_patient, a_record, an_allergy, an_observation
 from tests.cds_hooks.services.showing import cards_of
 
 METFORMIN, WARFARIN, CO_TRIMOXAZOLE, ATORVASTATIN = "6809", "11289", "198335", "83367"
@@ -142,3 +142,19 @@ def test_every_remedy_of_a_rule_can_be_offered(rule: Rule) -> None:
         assert kind in {"", "order", "replace:drug", "replace:with"}
         assert name == "delete" if kind == "" else orderable(name).display
         assert not kind.startswith("replace") or orderable(name).code is not None
+
+
+@pytest.mark.parametrize("answered", [Availability.DENIED, Availability.PARTIAL, Availability.UNAVAILABLE])
+def test_orders_that_were_not_read_are_said_where_they_could_interact(answered: Availability) -> None:
+    known = {"patient": Availability.COMPLETE, "laboratory": Availability.COMPLETE, "medications": answered}
+    (card,) = signed(a_record(WELL, availability=known, drafts=(a_draft(WARFARIN),)))
+    assert card.summary == "Not checked: active orders for warfarin"
+    assert card.findings == ("not-checked:interactions",)
+    alone = a_record(WELL, availability=known, drafts=(a_draft("723"),))
+    assert signed(alone) == []
+
+
+@pytest.mark.parametrize("born", ["2010-01-01", "2006"])
+def test_no_adults_equation_is_used_for_a_child_or_who_may_be_one(born: str) -> None:
+    record = a_record(a_patient(born=born), FEMALE_63_WITH_EGFR_18, drafts=(a_draft(METFORMIN),))
+    assert [card.summary for card in signed(record)] == ["Not checked: eGFR for metformin"]

@@ -5,7 +5,7 @@ from fhir.resources.R4B.medicationrequest import MedicationRequest
 
 from cds_hooks.protocol.cards import Card, CreateAction, DeleteAction, Indicator
 from cds_hooks.services.opioid_safety import SERVICE
-from fhir_client.record import PatientRecord
+from fhir_client.record import Availability, PatientRecord
 from tests.builders import Resource, a_condition, a_medication, a_record
 from tests.cds_hooks.services.showing import cards_of
 
@@ -227,3 +227,16 @@ def test_drugs_that_are_not_recognised_are_counted_on_the_card() -> None:
     assert "1 drug not recognised, so not counted." in str(the_card(a_draft(OXYCODONE_ER, 3), chart=(unknown,)).detail)
     two = the_card(a_draft(OXYCODONE_ER, 3), a_medication(NO_PRODUCT, status="draft"), chart=(unknown,))
     assert "2 drugs not recognised, so not counted." in str(two.detail)
+
+
+@pytest.mark.parametrize("answered", [Availability.DENIED, Availability.PARTIAL, Availability.UNAVAILABLE])
+def test_orders_that_were_not_read_are_said_for_more_may_be_taken(answered: Availability) -> None:
+    known = {"patient": Availability.COMPLETE, "conditions": Availability.COMPLETE}
+    record = a_record(availability={**known, "medications": answered}, drafts=(a_draft(OXYCODONE_ER),))
+    (card,) = cards_of(SERVICE, record)
+    assert card.summary == ("Opioid dose not known in full: what is taken already was not read in full (30 MME a day)")
+    assert "| Active orders | missing: could not be read" in (card.detail or "")
+
+
+def test_a_dose_over_time_of_a_tablet_is_not_left_out_in_silence() -> None:
+    assert the_card(a_draft(OXYCODONE_ER, 100, "mg/d")).summary == "Opioid dose not known in full: oxycodone"
