@@ -11,8 +11,9 @@ from typing import Any, Final, TypeVar
 from fhir_client import versions
 from fhir_client.allergies import read_allergy
 from fhir_client.codes import Code, CodeSet
+from fhir_client.drafts import Drafts
 from fhir_client.drugs import order_entry, read_medication
-from fhir_client.elements import Resource, codings, mapping, source, text_of
+from fhir_client.elements import Resource, codings
 from fhir_client.errors import Reason
 from fhir_client.facts import Allergy, Condition, Encounter, Medication, Order, Patient, Report
 from fhir_client.listed import Listed
@@ -29,14 +30,12 @@ from fhir_client.resources import (
 )
 from fhir_client.results import ResultIndex, Results
 from fhir_client.rows import Rows
-from fhir_client.times import BEGINNING, FOREVER, Interval, age_range_years, age_years
+from fhir_client.times import BEGINNING, Interval, age_range_years, age_years
 from fhir_client.versions import DRUG_ORDERS, SERVICE_ORDERS
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_REASONS: Final[Mapping[str, Reason]] = MappingProxyType({})
 _NOT_ASKED: Final = object()
-# A draft is being written now: its client's clock may be ahead of ours, and that must not hide it.
-_ANY_TIME: Final = Horizon.at(FOREVER)
 _Fact = TypeVar("_Fact")
 _Answer = TypeVar("_Answer")
 
@@ -68,12 +67,12 @@ class PatientRecord:
     __slots__ = (
         "_answered",
         "_availability",
+        "_drafted",
         "_horizon",
         "_pointers",
         "_read",
         "_reasons",
         "_rows",
-        "_selected",
         "as_of",
         "drafts",
         "encounter_id",
@@ -95,10 +94,10 @@ class PatientRecord:
         self.as_of: Final = as_of
         self.encounter_id: Final = encounter_id
         self.drafts: Final = drafts
-        self._selected: Final = selected
         self._availability = availability
         self._reasons = reasons
         self._pointers = Pointers(rows)
+        self._drafted: Final = Drafts(drafts, selected, self._pointers)
         self._horizon = Horizon.at(as_of)
         self._rows = rows
         self._read: dict[str, Any] = {}
@@ -290,56 +289,35 @@ class PatientRecord:
             lambda each: each.at,
         )
 
+    # ---- drafts: none of them is a recorded fact
+
     @property
     def drafted_allergies(self) -> tuple[Allergy, ...]:
-        """Give the allergies among the drafts, active or not, in their order; none of them is a recorded fact."""
-        return self._drafted("AllergyIntolerance", read=lambda draft: read_allergy(draft, _ANY_TIME))
+        """Give the allergies among the drafts, active or not."""
+        return self._drafted.allergies
 
     @property
     def drafted_medications(self) -> tuple[Medication, ...]:
-        """Give the drug orders among the drafts, in their order; none of them is a recorded fact.
-
-        One that ends an order (stopped, cancelled, completed) orders nothing. What a draft points at is looked for
-        among the drafts first, then inside the draft, then in the record (HOOK-4).
-        """
-        return self._drafted(*DRUG_ORDERS, read=self._drafted_medication)
-
-    @property
-    def superseded(self) -> frozenset[str]:
-        """Name the drug orders that hold no longer once the drafts are signed: `MedicationRequest/1`.
-
-        A draft with the id of an order is that order, changed or ended; one can also name the order it replaces.
-        """
-        if "superseded" not in self._read:
-            drafts = ((draft, draft.get("resourceType")) for draft in map(mapping, self.drafts))
-            changed = {source(draft, kind).reference for draft, kind in drafts if kind in DRUG_ORDERS}
-            replaced = {draft.replaces for draft in self.drafted_medications if draft.replaces is not None}
-            self._read["superseded"] = frozenset(name for name in changed | replaced if "/" in name)
-        found: frozenset[str] = self._read["superseded"]
-        return found
+        """Give the drug orders among the drafts."""
+        return self._drafted.medications
 
     @property
     def drafted_orders(self) -> tuple[Order, ...]:
-        """Give the orders for tests and services among the drafts, in their order; none of them is a recorded fact."""
-        return self._drafted(*SERVICE_ORDERS, read=lambda draft: read_order(draft, _ANY_TIME))
+        """Give the orders for tests and services among the drafts."""
+        return self._drafted.orders
+
+    @property
+    def superseded(self) -> frozenset[str]:
+        """Name the drug orders that hold no longer once the drafts are signed: `MedicationRequest/1`."""
+        return self._drafted.superseded
 
     def is_asked_about(self, draft: Medication | Order | Allergy) -> bool:
         """Tell whether advice is to be about this draft: the others are what it is to be seen beside (OSEL-1)."""
-        if self._selected is None:
-            return True
-        if "selected" not in self._read:
-            kinds = ((each, text_of(each.get("resourceType")) or "") for each in self._selected)
-            self._read["selected"] = frozenset(source(each, kind).reference for each, kind in kinds)
-        selected: frozenset[str] = self._read["selected"]
-        return draft.source.reference in selected
+        return self._drafted.is_asked_about(draft.source.reference)
 
     def as_drafted(self, draft: Medication | Order | Allergy) -> Resource | None:
         """Give the resource of a draft as it was sent, for a suggestion that hands it back; None if it has no id."""
-        wanted = draft.source.reference
-        if "/" not in wanted:
-            return None
-        kinds = ((each, text_of(each.get("resourceType")) or "") for each in map(mapping, self.drafts))
-        return next((each for each, kind in kinds if source(each, kind).reference == wanted), None)
+        return self._drafted.as_sent(draft.source.reference)
 
     def encounter(self, reference: str | None) -> Encounter | None:
         """Find an encounter by reference (`Encounter/1`), None if it is not in the record."""
@@ -360,18 +338,6 @@ class PatientRecord:
         allergy = read_allergy(resource, self._horizon)
         return allergy if allergy is not None and allergy.is_active else None
 
-    def _drafted(self, *kinds: str, read: Callable[[Resource], _Fact | None]) -> tuple[_Fact, ...]:
-        """Read the drafts of these types, once."""
-        name = f"drafted {kinds[0]}"
-        if name not in self._read:
-            drafts = (draft for draft in self.drafts if mapping(draft).get("resourceType") in kinds)
-            self._read[name] = tuple(fact for draft in drafts if (fact := read(draft)) is not None)
-        found: tuple[_Fact, ...] = self._read[name]
-        return found
-
-    def _drafted_medication(self, draft: Resource) -> Medication | None:
-        return None if versions.is_ended_order(draft) else read_medication(draft, _ANY_TIME, self._resolve_draft)
-
     def _facts(
         self,
         name: str,
@@ -389,13 +355,6 @@ class PatientRecord:
         return self._rows.by_kind.get(kind, {}).values()
 
     # ---- references
-
-    def _resolve_draft(self, pointer: str) -> Resource | None:
-        if "draft names" not in self._read:
-            drafts = [mapping(draft) for draft in reversed(self.drafts)]  # of two with one name the first counts
-            self._read["draft names"] = {f"{draft.get('resourceType')}/{draft.get('id')}": draft for draft in drafts}
-        drafted: Resource | None = self._read["draft names"].get(self._pointers.local(pointer, "Medication"))
-        return self._pointers.resolve(pointer) if drafted is None else drafted
 
     def _condition_codings(self, pointer: str) -> tuple[Code, ...]:
         condition = self._pointers.resolve(pointer, "Condition")
