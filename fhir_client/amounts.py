@@ -31,6 +31,7 @@ class DoseGap(StrEnum):
 
     DRUG = "what is in the drug is not known"
     NO_INSTRUCTION = "the order has no dosage instruction"
+    TOO_MANY = "the order has more dosage instructions than are read"
     MODIFIED = "the instruction has an extension that may change its meaning"
     NO_DOSE = "the dose is not coded"
     NO_TIMING = "how often is not coded"

@@ -27,7 +27,7 @@ from fhir_client.elements import codings, is_modified, mapping
 from fhir_client.facts import Medication
 from fhir_client.numbers import exact
 from fhir_client.strengths import Product, product_of
-from fhir_client.timings import Times, TimingGap, days_of, times_a_day
+from fhir_client.timings import MOST_INSTRUCTIONS, Times, TimingGap, days_of, times_a_day
 
 __all__ = ["DailyDose", "DoseGap", "DoseUnknown", "daily_doses", "doses_of"]
 
@@ -78,8 +78,8 @@ def doses_of(
         return DoseUnknown(DoseGap.DRUG)
     if product is not None and {part.ingredient for part in product.parts} != ingredients:
         product = None  # the drug is something else by another code: the strength is not its own
-    if not instructions:
-        return DoseUnknown(DoseGap.NO_INSTRUCTION)
+    if not instructions or len(instructions) > MOST_INSTRUCTIONS:
+        return DoseUnknown(DoseGap.TOO_MANY if instructions else DoseGap.NO_INSTRUCTION)
     phases: defaultdict[Fraction | None, list[DailyDose]] = defaultdict(list)
     for instruction in instructions:
         doses = _instructed(instruction, Drug(ingredients, product))
@@ -129,7 +129,8 @@ def _instructed(instruction: Mapping[str, Any], drug: Drug) -> list[DailyDose] |
 
 def _scheduled(instruction: Mapping[str, Any], drug: Drug) -> _Daily | DoseUnknown:
     """Give what dose, rate and timing come to, without the cap of a period."""
-    said = [_said(element, instruction, drug) for element in dosages.amounts(instruction)]
+    times = times_a_day(instruction.get("timing"))
+    said = [_said(element, instruction, times, drug) for element in dosages.amounts(instruction)]
     known = [each for each in said if isinstance(each, _Daily)]
     if not known:
         return next(each for each in said if isinstance(each, DoseUnknown))
@@ -137,14 +138,15 @@ def _scheduled(instruction: Mapping[str, Any], drug: Drug) -> _Daily | DoseUnkno
     return replace(most, is_maximum=any(each.is_maximum or each.amount.of != most.amount.of for each in known))
 
 
-def _said(element: Mapping[str, Any], instruction: Mapping[str, Any], drug: Drug) -> _Daily | DoseUnknown:
+def _said(
+    element: Mapping[str, Any], instruction: Mapping[str, Any], times: Times | TimingGap, drug: Drug
+) -> _Daily | DoseUnknown:
     """Give what one element with a dose or a rate comes to."""
     dose, dose_varies = dosages.dose(element)
     rate, rate_varies = dosages.rate(element)
     most = instruction.get("maxDosePerAdministration")
     if dose is None and rate is None and most is not None:
         dose, dose_varies = most, True
-    times = times_a_day(instruction.get("timing"))
     if dose is not None and (isinstance(times, Times) or rate is None):
         found = _one_dose(dose, most, drug)
         return found if isinstance(found, DoseUnknown) else _repeated(found, times, drug, varies=dose_varies)

@@ -49,6 +49,10 @@ _UNITS_OF_TIME: Final = frozenset({"s", "min", "h", "d", "wk", "mo", "a"})
 _NOT_ONCE_A_DAY: Final = frozenset({"AC", "PC", "C"})
 
 
+MOST_INSTRUCTIONS: Final = 100
+"""A tapering schedule has a dozen: of an order with thousands neither dose nor timing is worked out."""
+
+
 class TimingGap(StrEnum):
     """Why a timing does not tell how often, in words for a reader."""
 
@@ -90,6 +94,8 @@ def most_times_a_day(order: Medication) -> Times | TimingGap:
 
     One that does not tell makes the whole unknown: it may be the one that matters.
     """
+    if len(order.dosage) > MOST_INSTRUCTIONS:
+        return TimingGap.UNREADABLE
     found = [times_a_day(instruction.get("timing")) for instruction in order.dosage]
     gap = next((each for each in found if isinstance(each, TimingGap)), None)
     known = [each for each in found if isinstance(each, Times)]

@@ -77,7 +77,8 @@ class OrderChecks:
         found: dict[tuple[str, ...], Finding] = {}
         held_back: dict[tuple[str, ...], HeldBack] = {}
         unchecked: list[Unchecked] = []
-        cases = [case for order in orders.asked_about for case in self._cases(order, orders)]
+        kinds = orders.of_each_kind
+        cases = [case for order in orders.asked_about for case in self._cases(order, kinds)]
         for case in cases:
             asking = _Asking(record, site, case)
             verdict = asking.verdict
@@ -132,10 +133,10 @@ class OrderChecks:
                     ModelReference(_PAIRS, self.version), order.reference, named(order), (missing,), unverified=least
                 )
 
-    def _cases(self, order: DrugOrder, orders: DrugOrders) -> Iterator[Case]:
+    def _cases(self, order: DrugOrder, kinds: Sequence[DrugOrder]) -> Iterator[Case]:
         """Give each rule that this order has a part in, its other parts played."""
         rules = {rule.id: rule for code in order.ingredients for rule in self._by_ingredient.get(code, ())}
-        beside = tuple(orders.beside(order))
+        beside = tuple(each for each in kinds if each is not order)
         for rule in (*rules.values(), *self._of_every_drug):
             yield from cast(rule, order, beside)
 

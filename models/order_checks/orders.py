@@ -1,5 +1,6 @@
 """The drugs that a check looks at: the drafts that advice is asked about, the other drafts, and what is taken."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -11,6 +12,7 @@ from fhir_client.strengths import product_of
 # RxNorm dose forms that stay where they are put. Patches are not among them, nor what is sprayed into the nose: both
 # are ways into the blood. What names no product (an ingredient, a brand) has no form, and counts as taken.
 _LOCAL_FORMS: Final = ("Topical ", "Ophthalmic ", "Otic ", "Vaginal ", "Medicated Shampoo", "Medicated Pad")
+_A_PAIR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,17 @@ class DrugOrders:
     unresolved: int
     unresolved_asked_about: int
 
-    def beside(self, order: DrugOrder) -> Iterator[DrugOrder]:
-        """Give all but this one."""
-        for each in (*self.asked_about, *self.others):
-            if each is not order:
-                yield each
+    @property
+    def of_each_kind(self) -> tuple[DrugOrder, ...]:
+        """Give the first two orders of the same ingredients: a third plays no part beside an order that they do not."""
+        met: Counter[tuple[frozenset[str], bool]] = Counter()
+        kept: list[DrugOrder] = []
+        for order in (*self.asked_about, *self.others):
+            kind = (order.ingredients, order.is_local)
+            met[kind] += 1
+            if met[kind] <= _A_PAIR:
+                kept.append(order)
+        return tuple(kept)
 
 
 NOTHING_ASKED: Final = DrugOrders((), (), 0, 0)

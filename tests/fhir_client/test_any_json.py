@@ -23,17 +23,12 @@ from tests.builders import (
     an_observation,
     an_order,
 )
+from tests.fhir_client.any_json import JSON, paths, replaced
 
 SETS = [
     CodeSet("weight", "Weight", frozenset({Code(LOINC, "29463-7"), Code(LOINC, "8480-6")})),
     CodeSet("anything", "Anything", prefixes=(Code(LOINC, ""),)),
 ]
-SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["2024-05-01"])
-)
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-)
 DRUG = {"resourceType": "Medication", "id": "d1", "ingredient": [{"itemReference": {"reference": "#x"}}]}
 WHOLE = [
     a_patient(extension=[{"url": "http://hl7.org/fhir/StructureDefinition/patient-sexParameterForClinicalUse"}]),
@@ -72,19 +67,6 @@ def ask_for_everything(record: PatientRecord) -> list[object]:
 
 def record_of(rows: list[Any], **more: Any) -> PatientRecord:
     return PatientRecord.from_resources(rows, patient_id="p1", as_of=datetime(2024, 6, 1, tzinfo=UTC), **more)
-
-
-def paths(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(deeper for key, item in inside for deeper in paths(item, (*path, key)))]
-
-
-def replaced(value: Any, path: tuple[Any, ...], by: object) -> Any:
-    if not path:
-        return by
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = replaced(value[path[0]], path[1:], by)
-    return copy
 
 
 @given(st.lists(JSON, max_size=4))

@@ -16,7 +16,7 @@ from fhir_client.outcomes import effect_of, reason_of
 from fhir_client.replies import first_page_in, is_transient, one_in, resource_in
 from fhir_client.transport import Headers, Reply
 from tests.builders import Resource, a_bundle, a_patient, an_observation
-from tests.fhir_client.test_any_json import JSON, paths, replaced
+from tests.fhir_client.any_json import JSON, paths, replaced
 
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
 PAGE = a_bundle(an_observation("29463-7", 70, "kg"), OUTCOME) | {

@@ -6,6 +6,7 @@ import pytest
 from fhir_client.codes import SNOMED_CT, Code
 from fhir_client.doses import DailyDose, DoseGap, DoseUnknown, daily_doses, doses_of
 from fhir_client.strengths import Part, Product
+from fhir_client.timings import Times, TimingGap, most_times_a_day
 from tests.builders import Resource, a_medication, a_record
 from tests.dosing import (
     CARTRIDGE,
@@ -265,3 +266,12 @@ def test_an_order_without_an_instruction() -> None:
 
 def test_an_order_for_a_drug_that_does_not_resolve() -> None:
     assert ordered("0", dosageInstruction=[instruction(quantity(10, "mg"), a_day())]) == DoseUnknown(DoseGap.DRUG)
+
+
+def test_an_order_with_more_instructions_than_anybody_writes_is_not_worked_out() -> None:
+    once = instruction(quantity(1), a_day(1))
+    assert doses(*[once] * 100) == (DailyDose("7804", Fraction(500), "mg/d", form="Oral Tablet"),)
+    assert doses(*[once] * 101) == DoseUnknown(DoseGap.TOO_MANY)
+    for count, times in ((100, Times(Fraction(1))), (101, TimingGap.UNREADABLE)):
+        (order,) = a_record(a_medication("6851", dosageInstruction=[once] * count)).medications
+        assert most_times_a_day(order) == times

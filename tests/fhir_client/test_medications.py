@@ -187,3 +187,11 @@ def test_a_drafted_test_is_an_order_and_no_recorded_one() -> None:
 
     assert record.orders == ()
     assert [order.source.reference for order in record.drafted_orders] == ["ServiceRequest/d1"]
+
+
+def test_a_mixture_of_more_parts_than_there_are_does_not_resolve() -> None:
+    """Ten thousand parts that are ten thousand parts each would never be read to their end."""
+    part = {"itemCodeableConcept": {"coding": [{"system": RXNORM, "code": "83367"}]}}
+    for count, known in ((100, frozenset({"83367"})), (101, None)):
+        record = a_record(by_reference("Medication/d1"), mixture(*[part] * count))
+        assert record.medications[0].ingredients == known

@@ -95,3 +95,12 @@ def test_every_order_for_paracetamol_is_in_the_sum() -> None:
     draft = a_draft(PARACETAMOL, dosageInstruction=two_grams)
     assert found(a_record(taken[0], drafts=(draft,))) == []
     assert found(a_record(*taken, drafts=(draft,))) == ["paracetamol-above-4-g"]
+
+
+def test_of_many_orders_for_one_drug_two_are_tried_as_partners() -> None:
+    """Each of a thousand drafts beside each other one would be a million."""
+    many = tuple(a_draft(WARFARIN, f"d{number}") for number in range(50))
+    orders = drug_orders(a_record(a_medication(APIXABAN), drafts=many))
+    assert len(orders.asked_about) == 50
+    assert [order.ingredients for order in orders.of_each_kind] == [frozenset({WARFARIN})] * 2 + [frozenset({APIXABAN})]
+    assert found(a_record(a_medication(APIXABAN), drafts=many)) == ["two-anticoagulants"] * 50
