@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, SelectionBehavior, Source, Suggestion
-from cds_hooks.protocol.markdown import plain
+from cds_hooks.protocol.markdown import plain, shorten
 from cds_hooks.protocol.references import TYPED_ID, is_plain_id
 from cds_hooks.service import Moment
 from fhir_client.drafting import service_request
@@ -36,10 +36,15 @@ _PRINTED = {
     "{INR}": "",
     "{score}": "",
     "10*9/L": "10⁹/L",
+    # ug is misread as mg where it is written by hand, and on the list of abbreviations not to use (ISMP).
+    "ug/h": "mcg/h",
 }
 
 # How an interval without its other end is written (fhir_client/times.py).
 _OPEN = ("since ", "until ")
+
+# What fits beneath a card and is still read.
+_LONGEST_SOURCE = 120
 
 JUDGEMENT = "Supports, does not replace, clinical judgement."
 
@@ -133,7 +138,14 @@ def drivers_line(drivers: Iterable[Driver]) -> str:
 
 def notes_list(notes: Iterable[str]) -> str:
     """List notes, one line each; empty without notes."""
-    return "\n".join(f"- {plain(note)}" for note in notes)
+    return "\n".join(f"- {capital(plain(note))}" for note in notes)
+
+
+def source_label(citation: str) -> str:
+    """Name what a card goes back to: as many of the works cited as fit, whole ones where one does."""
+    works = citation.split("; ")
+    fitting = ("; ".join(works[:count]) for count in range(len(works), 1, -1))
+    return next((few for few in fitting if len(few) <= _LONGEST_SOURCE), shorten(works[0], _LONGEST_SOURCE))
 
 
 def read_inputs(inputs: Iterable[Input]) -> tuple[tuple[Input, Reading], ...]:

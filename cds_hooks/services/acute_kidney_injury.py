@@ -21,7 +21,7 @@ SOURCE: Final = Source(
     "KDIGO 2012 acute kidney injury guideline", "https://kdigo.org/guidelines/acute-kidney-injury/", topic=TOPIC
 )
 STAGED: Final = "KDIGO 2012; baseline by the NHS England algorithm: lowest of 7 days or median of days 8 to 365."
-STAGED_IN: Final = "For adults; not in dialysis or pregnancy. Urine output is not read."
+STAGED_IN: Final = "For adults; not in dialysis or pregnancy."
 SERIES_SHOWN: Final = 4
 REVIEW: Final = "Review the drugs in acute kidney injury"
 WHY: Final = "Drug ordered in acute kidney injury"

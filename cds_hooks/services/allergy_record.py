@@ -15,7 +15,6 @@ from models.assessment import Assessment, Finding, Findings, ModelReference
 
 SYSTEM: Final = "urn:chartside:allergy-record"
 ORDER: Final = "order:"
-LONGEST_SOURCE: Final = 120
 CHANGE: Final = "Enter it as an intolerance"
 WHY: Final = "Penicillin allergy of low risk (PEN-FAST)"
 
@@ -38,7 +37,7 @@ def _card(finding: Finding, model: ModelReference, moment: Moment) -> Card:
         shorten(plain(say.capital(finding.message)), say.SUMMARY_LIMIT),
         indicator=Indicator(finding.tier.value),
         source=Source(
-            shorten(finding.citation, LONGEST_SOURCE),
+            say.source_label(finding.citation),
             f"https://doi.org/{finding.doi}",
             topic=Coding(finding.rule.id, SYSTEM, finding.rule.id),
         ),

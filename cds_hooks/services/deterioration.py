@@ -125,19 +125,24 @@ def _infection_part(screens: Sequence[_Screen], qsofa: Assessment, sirs: Assessm
     """Show both screens side by side, with the inputs that NEWS2 has not, and what they lack."""
     if not screens or isinstance(qsofa, NotApplicable) or isinstance(sirs, NotApplicable):
         return ""
-    rows = [
-        f"| {screen.name} | {'at least ' if screen.missing else ''}{screen.points} of {screen.of} | "
-        f"{', '.join(item.label for item in screen.missing)} |"
-        for screen in screens
-    ]
     inputs = {item.name: item for item in (*_inputs(qsofa), *_inputs(sirs)) if item.name not in _NEWS2_INPUTS}
     return say.detail(
         "**An infection is suspected: an antibiotic and a culture were ordered close in time.** Neither screen is a "
         "diagnosis of sepsis, nor are low points a reason against it.",
-        "\n".join(["| Screen | Points | Missing |", "| --- | --- | --- |", *rows]),
+        _screens_table(screens),
         say.inputs_table(inputs.values(), timed=True),
         f"Models {QSOFA.id} {QSOFA.version}, {SIRS.id} {SIRS.version}. {SCREENED_IN}",
     )
+
+
+def _screens_table(screens: Sequence[_Screen]) -> str:
+    """Tabulate the points of each screen, and what it lacks where one lacks anything."""
+    lacks = any(screen.missing for screen in screens)
+    rows = [["Screen", "Points", "Missing"], ["---"] * 3]
+    for screen in screens:
+        points = f"{'at least ' if screen.missing else ''}{screen.points} of {screen.of}"
+        rows.append([screen.name, points, ", ".join(item.label for item in screen.missing)])
+    return "\n".join(f"| {' | '.join(row if lacks else row[:2])} |" for row in rows)
 
 
 def _inputs(assessment: Assessment) -> tuple[Input, ...]:

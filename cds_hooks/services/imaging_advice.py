@@ -14,7 +14,6 @@ from models.imaging import ASSESSOR
 SYSTEM: Final = "urn:chartside:imaging-advice"
 DELETE, ORDER = "delete", "order:"
 MOST_SUGGESTIONS: Final = 3
-LONGEST_SOURCE: Final = 120
 REMOVE: Final = "Remove this draft order"
 WHY: Final = "Before an imaging study"
 NOT_CHECKED: Final = "not-checked"
@@ -42,7 +41,7 @@ def _of_order(order: str, findings: Sequence[Finding], checks: Findings, moment:
         shorten(first.message, say.SUMMARY_LIMIT - len(more)) + more,
         indicator=Indicator(first.tier.value),
         source=Source(
-            shorten(first.citation, LONGEST_SOURCE),
+            say.source_label(first.citation),
             f"https://doi.org/{first.doi}" if first.doi else None,
             topic=Coding(first.rule.id, SYSTEM, first.rule.id),
         ),

@@ -17,7 +17,8 @@ STERLING = Source("FIB-4, Sterling 2006", f"https://doi.org/{AT_RISK.parameters.
 KIM = Source("MELD 3.0, Kim 2021", f"https://doi.org/{MELD.parameters.doi}")
 FIBROSIS_IN = (
     "To rule advanced fibrosis out in primary care, in people with type 2 diabetes, obesity, fatty liver or an "
-    "alcohol-related disorder; not in acute illness. First made in hepatitis C with HIV (Sterling RK, Hepatology 2006)."
+    "alcohol-related disorder; not in acute illness, and poor up to 35 years of age. First made in hepatitis C with "
+    "HIV (Sterling RK, Hepatology 2006)."
 )
 _OLDER, _ADULT = AT_RISK.parameters["bands"]  # by age, from the highest on
 CUT_OFFS = (
@@ -125,7 +126,7 @@ def _severity(assessed: Assessed, moment: Moment) -> Card:
     said = " or ".join(f"{score} ({sex})" if sex else str(score) for sex, score in scores.items())
     calls_for_referral = _may_refer(moment) and max(scores.values()) >= REFERRAL.value["at_least"]
     body = say.detail(
-        f"**MELD 3.0 {said}, of {LOWEST} to {MELD.parameters['limits']['at_most']}**",
+        f"**MELD 3.0: {said}, of {LOWEST} to {MELD.parameters['limits']['at_most']}**",
         say.inputs_table(assessed.inputs),
         say.notes_list(assessed.notes),
         say.footer(assessed.model, CIRRHOSIS_IN, threshold=_referral_words() if calls_for_referral else ""),

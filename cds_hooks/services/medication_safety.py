@@ -18,11 +18,9 @@ INDICATORS: Final = {Tier.CRITICAL: Indicator.CRITICAL, Tier.WARNING: Indicator.
 RULES: Final = "urn:chartside:order-check"
 # What fits beside a card's text and is still read.
 MOST_SUGGESTIONS: Final = 3
-LONGEST_SOURCE: Final = 120
 DELETE, ORDER = "delete", "order:"
 NOT_CHECKED: Final = "not-checked"
-OWN_SOURCE: Final = "Chartside order checks"
-NOT_CHECKED_SOURCE: Final = Source(OWN_SOURCE, topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
+NOT_CHECKED_SOURCE: Final = Source("Chartside order checks", topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
 SILENCE_IS_NOT_SAFE: Final = "No card about these does not mean that they are safe together."
 
 
@@ -65,13 +63,12 @@ def _part(finding: Finding) -> str:
 
 
 def _footer(checks: Findings) -> str:
-    return f"{checks.model.id} {checks.model.version}. {say.JUDGEMENT}"
+    return f"Rules {checks.model.id} {checks.model.version}. {say.JUDGEMENT}"
 
 
 def _source(finding: Finding) -> Source:
     return Source(
-        # A row of our own content cites its file: that is for the auditor, on the page and in the detail.
-        OWN_SOURCE if finding.citation.startswith("clinical/") else shorten(finding.citation, LONGEST_SOURCE),
+        say.source_label(finding.citation),
         f"https://doi.org/{finding.doi}" if finding.doi else None,
         topic=Coding(finding.rule.id, RULES, finding.rule.id),
     )

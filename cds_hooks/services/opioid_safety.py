@@ -166,7 +166,7 @@ def _table(opioids: Sequence[OrderedOpioid]) -> str:
     rows = ["| Opioid | A day, at most | MME | Ordered |", "| --- | --- | --- | --- |"]
     for each in opioids:
         amount = _amount(each)
-        dose = "" if each.daily_dose is None else f"{say.number(each.daily_dose)} {each.unit.removesuffix('/d')}"
+        dose = "" if each.daily_dose is None else say.value_with_unit(each.daily_dose, each.unit.removesuffix("/d"))
         shown = f"{dose}, as needed" if each.as_needed else dose
         adds = f"not counted: {each.why or 'no factor'}" if amount is None else say.number(amount)
         rows.append(f"| {say.capital(each.name)} | {shown} | {adds} | {'draft' if each.is_draft else each.on} |")

@@ -58,8 +58,8 @@ def _severity(assessed: Assessed, moment: Moment) -> Card:
     mortality = say.percent(MORTALITY[points])
     body = say.detail(
         f"**CURB-65 {points} of {HIGHEST} ({band}).** Points for: {', '.join(counting)}.",
-        f"Mortality within 30 days at as many points: {mortality}, in the series that two sources cite to Lim 2003; "
-        "another that is cited to the same paper differs by a few percent.",
+        f"Mortality within 30 days at {points} points: {mortality}. Two sources cite it to Lim 2003; figures that are "
+        "cited to the same paper elsewhere differ by a few percent.",
         say.inputs_table(_used(assessed.inputs), timed=True),
         say.notes_list(assessed.notes),
         say.footer(assessed.model, DERIVED_IN, threshold=THRESHOLDS),

@@ -14,7 +14,6 @@ from models.repeat_test.assessor import DELETE, NOT_TOLD
 from models.repeat_test.evidence import PENDING
 
 SYSTEM: Final = "urn:chartside:order-check"
-LONGEST_SOURCE: Final = 120
 REMOVE: Final = "Remove this draft order"
 STABLE: Final = "The interval is one for stable adults. An urgent need overrules it."
 
@@ -38,9 +37,7 @@ def _card(finding: Finding, model: ModelReference, moment: Moment) -> Card:
         moment,
         _summary(finding, there),
         indicator=Indicator(finding.tier.value),
-        source=Source(
-            shorten(finding.citation, LONGEST_SOURCE), topic=Coding(finding.rule.id, SYSTEM, finding.rule.id)
-        ),
+        source=Source(say.source_label(finding.citation), topic=Coding(finding.rule.id, SYSTEM, finding.rule.id)),
         body=body,
         suggestions=_suggestions(finding),
         unverified=bool(finding.unverified),

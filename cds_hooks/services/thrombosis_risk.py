@@ -27,9 +27,9 @@ DERIVED_IN: Final = (
 )
 MARK: Final = f"Barbar 2010: {HIGH} points or more are high risk."
 NO_CARD: Final = (
-    f"No card is shown with platelets below {PROPHYLAXIS.parameters['platelets_10e9_l']['below']}, an INR above "
-    f"{PROPHYLAXIS.parameters['inr']['above']}, or major bleeding within three months. Not looked for: heparin-induced "
-    "thrombocytopenia, a procedure at the spine, kidney function."
+    f"No card is shown with platelets below {PROPHYLAXIS.parameters['platelets_10e9_l']['below']} 10⁹/L, an INR "
+    f"above {PROPHYLAXIS.parameters['inr']['above']}, or major bleeding within three months. Not looked for: "
+    "heparin-induced thrombocytopenia, a procedure at the spine, kidney function."
 )
 REVIEW: Final = "Review prophylaxis of thrombosis, with the risk of bleeding"
 FINDING: Final = "thrombosis-risk:no-anticoagulant"

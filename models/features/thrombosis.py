@@ -8,8 +8,8 @@ from models.features.truths import active_ingredient, condition
 from models.features.windows import Window
 
 _MONTH: Final = Window(months=1)
-_NOT_READ: Final = "procedures are not read: nobody may have listed it"
-_NOT_WRITTEN: Final = "not on the problem list: nobody may have written it down"
+_NOT_READ: Final = "procedures are not read"
+_NOT_WRITTEN: Final = "a problem list need not say so"
 
 PREVIOUS_VTE: Final = condition(
     "previous_vte", "earlier deep vein thrombosis or pulmonary embolism", of="venous_thromboembolism", ever=True

@@ -49,5 +49,4 @@ MODEL = RiskModel(
         Exclusion(PREGNANCY, "not made for pregnancy"),
         Exclusion(PALLIATIVE_CARE, "palliative care"),
     ),
-    notes=("performs poorly up to 35 years; made to rule advanced fibrosis out",),
 )

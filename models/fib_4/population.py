@@ -13,7 +13,7 @@ OBESITY: Final = at_least("obesity", "obesity", BMI_KG_M2, PARAMETERS["obesity"]
 _REASON: Final = "type 2 diabetes, obesity, fatty liver or alcohol-related disorder"
 WITHOUT_REASON: Final = unless(
     "without_reason_for_fibrosis",
-    "reason for liver fibrosis",
+    "reason to look for liver fibrosis",
     any_of("reason_for_fibrosis", _REASON, DIABETES_TYPE_2, STEATOSIS, ALCOHOL_DISORDER, OBESITY),
 )
 AT_RISK: Final = replace(

@@ -137,8 +137,8 @@ def test_a_suspected_infection_puts_both_screens_on_the_same_card(hook: Hook) ->
     for part in (
         "An infection is suspected: an antibiotic and a culture",
         "Neither screen is a diagnosis of sepsis",
-        "| qSOFA | 3 of 3 |  |",
-        "| SIRS | 4 of 4 |  |",
+        "| Screen | Points |\n",
+        "| qSOFA | 3 of 3 |\n| SIRS | 4 of 4 |\n",
         "| Glasgow coma score | 14 | 2024-05-31 22:00 |",
         "| White blood cells | 18.2 10⁹/L | 2024-05-31 21:00 |",
         "| Lactate | 2.8 mmol/L | 2024-05-31 21:00 |",
@@ -201,7 +201,7 @@ def test_a_score_that_is_not_complete_still_shows_the_screens() -> None:
     card = the_card(*a_round(changed={"3151-8": None}), a_coma_score(14), ANTIBIOTIC, CULTURE)
     assert card.summary.endswith("; infection suspected: qSOFA 3, SIRS 3+")
     assert card.summary.startswith("NEWS2 not scored, missing: on oxygen")
-    assert "| qSOFA | 3 of 3 |  |" in str(card.detail)
+    assert "| qSOFA | 3 of 3 |" in str(card.detail)
     calm = the_card(*a_round(changed={**CALM, "3151-8": None}, systolic=124), a_coma_score(15), ANTIBIOTIC, CULTURE)
     assert calm.summary == "NEWS2 not scored, missing: on oxygen"
     assert calm.indicator is Indicator.INFO

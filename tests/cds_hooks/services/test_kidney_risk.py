@@ -63,7 +63,7 @@ def test_the_failure_risk_says_that_death_competes_and_offers_a_referral() -> No
     (card,) = cards_of(SERVICE, a_chart(a_condition(LISTED)))
     assert card.indicator is Indicator.WARNING
     assert card.detail is not None
-    assert "competing risk of death not modelled" in card.detail
+    assert "Competing risk of death not modelled" in card.detail
     assert "| Calibration region | other |" in card.detail
     assert [suggestion.label for suggestion in card.suggestions] == ["Order: Referral to nephrology"]
 

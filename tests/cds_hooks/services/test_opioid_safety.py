@@ -58,8 +58,8 @@ def test_a_draft_that_brings_opioids_to_the_threshold_says_how_much_they_are() -
     for part in (
         "**90 MME a day.** From 50 MME a day on, weigh again",
         "| Oxycodone | 20 mg | 30 | draft |",
-        "| Fentanyl | 25 ug/h | 60 | 2024-05-20 |",
-        "never for changing one opioid into another",
+        "| Fentanyl | 25 mcg/h | 60 | 2024-05-20 |",
+        "Never for changing one opioid into another",
         "Rules opioid-safety ",
         "Model mme 1.1.0.",
         "does not replace, clinical judgement",
