@@ -69,7 +69,7 @@ function links(card) {
 function suggestions(card, choose) {
   return (card.suggestions ?? []).map((suggestion, index) => {
     const actions = (suggestion.actions ?? []).map((action) =>
-      element("li", {}, element("span", { class: "tag" }, action.type), ` ${action.description ?? ""}`),
+      element("li", {}, element("span", { class: "tag" }, action.type), ` ${whatOf(action, suggestion)}`),
     );
     const button = element(
       "button",
@@ -79,6 +79,13 @@ function suggestions(card, choose) {
     );
     return element("div", { class: "suggestion" }, button, actions.length ? element("ul", {}, actions) : null);
   });
+}
+
+// The button says it already, mostly: then which resource it is says more.
+function whatOf(action, { label }) {
+  const { description, resource, resourceId } = action;
+  const named = resource?.id ? `${resource.resourceType}/${resource.id}` : resource?.resourceType;
+  return description && description !== label ? description : (resourceId ?? named ?? "");
 }
 
 async function accept(card, suggestion, index, place, answer, settle, answers) {

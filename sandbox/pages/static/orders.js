@@ -157,7 +157,8 @@ function option(value, text) {
   return element("option", { value }, text);
 }
 
-// Name the orders that a card is about: those that were picked, or those that its suggestions would change.
+// Name the orders that a card is about: those that were picked, or those that its suggestions would change. Of others
+// nobody said that the card is about them.
 export function ordersOf(call, card) {
   const context = call.request?.context ?? {};
   const drafts = (context.draftOrders?.entry ?? []).map(({ resource }) => [`${resource.resourceType}/${resource.id}`, resource]);
@@ -165,5 +166,5 @@ export function ordersOf(call, card) {
   const actions = (card.suggestions ?? []).flatMap((suggestion) => suggestion.actions ?? []);
   const changed = actions.map((a) => a.resourceId ?? (a.resource?.id ? `${a.resource.resourceType}/${a.resource.id}` : ""));
   const meant = drafts.filter(([reference]) => (context.selections ?? changed).includes(reference));
-  return (meant.length ? meant : drafts).map(([, order]) => (order.medicationCodeableConcept ?? order.code)?.text).join("; ");
+  return meant.map(([, order]) => (order.medicationCodeableConcept ?? order.code)?.text).join("; ");
 }
