@@ -331,7 +331,8 @@ def test_the_demonstration_starts_answers_and_ends_in_order(number: signal.Signa
             with requests.get(f"http://127.0.0.1:{ehr}/ehr/services", timeout=5) as answer:
                 assert answer.json()["services"]
             about = answer.json()
-            body = {"service": about["services"][0]["id"], "hook": "patient-view", "patient": "badger"}
+            asked = next(each["id"] for each in about["services"] if each["hook"] == "patient-view")
+            body = {"service": asked, "hook": "patient-view", "patient": "badger"}
             with requests.post(f"http://127.0.0.1:{ehr}/ehr/calls", json=body, timeout=20) as answer:
                 call = answer.json()
                 assert (call["status"], call["breaches"], call["token"]["claims"]["iss"]) == (
