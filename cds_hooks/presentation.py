@@ -1,6 +1,7 @@
 """Words that every card shares: inputs with dates, what is missing, where it comes from, why one may override."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, Coding, CreateAction, Indicator, SelectionBehavior, Source, Suggestion
@@ -70,10 +71,17 @@ def value_with_unit(value: Value, unit: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return plain(value)
-    printed = _PRINTED.get(unit, unit)
+    printed = _printed(unit)
     if not printed:
         return number(value)
     return f"{number(value)}{printed}" if printed == "%" else f"{number(value)} {printed}"
+
+
+@lru_cache(maxsize=256)  # bounded: a unit may come from the chart
+def _printed(unit: str) -> str:
+    """Give a unit as people write it; one that we do not know is a text from the chart, and made inert."""
+    known = _PRINTED.get(unit)
+    return plain(unit.replace("[IU]", "IU").replace("[iU]", "IU")) if known is None else known
 
 
 def day(at: Interval | None) -> str:

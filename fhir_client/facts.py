@@ -5,7 +5,7 @@ Those of which a call makes hundreds are named tuples: they are made three times
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from fhir_client.codes import Code
 from fhir_client.times import Interval
@@ -206,7 +206,8 @@ class Report:
 class Order:
     """An order that is not a drug: a requested test or service, for what is already under way.
 
-    `due` is when it is to be done, where that was said; one that `recurs` is to be done more than once.
+    `due` is when it is to be done, where that was said; one that `recurs` is to be done more than once. `replaces` are
+    the orders that it takes the place of: `ServiceRequest/1`.
     """
 
     source: Source
@@ -216,3 +217,15 @@ class Order:
     authored: Interval | None = None
     due: Interval | None = None
     recurs: bool = False
+    replaces: tuple[str, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing is to be done by it any more, or it ends an order."""
+        return self.status in _ORDER_IS_OVER
+
+
+# The words of every FHIR version for an order by which nothing is to be done.
+_ORDER_IS_OVER: Final = frozenset(
+    {"revoked", "completed", "entered-in-error", "stopped", "cancelled", "rejected", "failed", "ended"}
+)

@@ -18,9 +18,11 @@ from fhir_client.elements import (
     concept_text,
     integer,
     is_modified,
+    local_reference,
     mapping,
     mappings,
     quantity,
+    reference,
     source,
     text_of,
     words,
@@ -272,6 +274,9 @@ def read_order(resource: Resource, horizon: Horizon) -> Order | None:
         authored=authored,
         due=versions.due_at(resource),
         recurs=versions.recurs(resource),
+        replaces=tuple(
+            local_reference(text) for each in mappings(resource.get("replaces")) if (text := reference(each))
+        ),
     )
 
 

@@ -7,11 +7,13 @@ from fhir_client.times import Interval
 from models.assessment import Gap, Missing, Reading
 from models.ckd_epi_2021 import equation
 from models.concepts import concept
-from models.features.feature import Answer, Feature, Kind, Readings
+from models.features.demographics import AGE_YEARS, SEX
+from models.features.feature import Answer, Feature, Kind, Readings, extract
 from models.features.labs import CREATININE_MG_DL, REPORTED_EGFR_ML_MIN_1_73M2
 from models.features.readers import measured
 from models.features.searches import laboratory
 from models.kidney_stability.rule import Creatinine, reaches_back, unstable_since
+from models.scope import Domain, cut_by_birth_date
 from models.site import Site
 
 
@@ -66,3 +68,15 @@ EGFR_ML_MIN_1_73M2 = Feature(
 )
 # A chronic risk must not be read from an acute value (models.md 4.2).
 STABLE_EGFR_ML_MIN_1_73M2 = replace(EGFR_ML_MIN_1_73M2, derive=_stable_egfr)
+EGFR_NEEDS = (SEX, AGE_YEARS, EGFR_ML_MIN_1_73M2)
+_ADULT = Domain.of(AGE_YEARS, equation.PARAMETERS["age_range"])
+
+
+def adult_egfr(record: PatientRecord, site: Site) -> Answer:
+    """Give the eGFR of an adult: the equation was made for no child, nor for who may be one."""
+    cut, age = cut_by_birth_date(_ADULT, record), AGE_YEARS.answer(record, site)
+    if cut is not None:
+        return replace(cut, note=f"age {cut.note}")
+    if isinstance(age, Reading) and not _ADULT.includes(age.value):
+        return Missing(Gap.NOT_RECORDED, note=f"the equation does not apply: {_ADULT.reason(age.value)}")
+    return extract(EGFR_NEEDS, record, site)[EGFR_ML_MIN_1_73M2.name]

@@ -117,7 +117,7 @@ class ImagingAdvice:
 
 def _wishes(record: PatientRecord) -> Iterator[Wish]:
     for draft in record.drafted_orders:
-        study = study_of(draft.codings) if record.is_asked_about(draft) else None
+        study = study_of(draft.codings) if record.is_asked_about(draft) and not draft.is_over else None
         if study is not None:
             yield Wish(draft, study)
 

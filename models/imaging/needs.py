@@ -14,8 +14,8 @@ from models.concepts import concept
 from models.features.allergies import ANY_REACTION, ReactionKind, allergy_to
 from models.features.conditions import DIALYSIS, PREGNANCY
 from models.features.demographics import AGE_YEARS, SEX
-from models.features.feature import Answer, Feature, extract
-from models.features.kidney import EGFR_ML_MIN_1_73M2
+from models.features.feature import Answer, Feature
+from models.features.kidney import EGFR_ML_MIN_1_73M2, EGFR_NEEDS, adult_egfr
 from models.features.logic import any_of
 from models.features.readers import newest_together, nothing_found
 from models.features.searches import laboratory, social_history
@@ -100,15 +100,12 @@ def _stage(record: PatientRecord, site: Site) -> Answer:
     return Missing(Gap.NOT_RECORDED)
 
 
-_EGFR_NEEDS: Final = (SEX, AGE_YEARS, EGFR_ML_MIN_1_73M2)
-
-
 def _egfr(record: PatientRecord, site: Site, wish: Wish) -> Answer:
     """Estimate it unless creatinine rises: then the stage speaks."""
     stage = _aki_stage(record, site, wish)
     if isinstance(stage, Reading) and float(stage.value) >= 1:
         return Missing(Gap.UNSTABLE, stage.at, _NOT_STEADY)
-    return extract(_EGFR_NEEDS, record, site)[EGFR_ML_MIN_1_73M2.name]
+    return adult_egfr(record, site)
 
 
 def _maintenance_dialysis(record: PatientRecord, site: Site, wish: Wish) -> Answer:  # noqa: ARG001
@@ -189,7 +186,7 @@ def _days_since_report(record: PatientRecord, site: Site, wish: Wish) -> Answer:
 
 
 def _needs() -> tuple[Need, ...]:
-    kidney = (*KDIGO_AKI.searches, *(search for each in _EGFR_NEEDS for search in each.searches))
+    kidney = (*KDIGO_AKI.searches, *(search for each in EGFR_NEEDS for search in each.searches))
     pregnancy = (*SEX.searches, *AGE_YEARS.searches, _PREGNANCY_ANSWERS)
     return (
         Need(

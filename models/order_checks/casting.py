@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Final
 
 from fhir_client.medications import ingredient_names
-from models.order_checks.orders import DrugOrder, Player
+from fhir_client.record import PatientRecord
+from models.order_checks.orders import DrugOrder, Player, is_local
 from models.order_checks.rules import Rule
 
 REPLACE: Final = "replace:"
@@ -72,12 +73,14 @@ class Case:
         codes = (remark for part, (_, meant) in parts for remark in part.remarks(meant))
         return tuple(dict.fromkeys((*self.rule.unverified, *codes)))
 
-    def is_tolerated(self, orders: Sequence[DrugOrder], as_of: datetime) -> bool:
-        """Tell whether all parts have been taken together for long: each is an active order of that age."""
+    def is_tolerated(self, record: PatientRecord) -> bool:
+        """Tell whether all parts have been taken together for long: each is an active order of that age.
+
+        One that a draft renews counts as well: what it replaces is how long it has been taken.
+        """
         if self.rule.is_lasting or len(self.players) == 1:
             return False
-        old = [order for order in orders if not order.is_draft and _is_old(order, as_of)]
-        return all(any(meant <= order.ingredients for order in old) for _, meant in self.players)
+        return all(_is_taken_for_long(meant, record) for _, meant in self.players)
 
 
 def named(order: DrugOrder) -> str:
@@ -134,6 +137,9 @@ def _is_cast(rule: Rule, players: Sequence[Player]) -> bool:
     return not rule.is_distinct or not frozenset.intersection(*(meant for _, meant in players))
 
 
-def _is_old(order: DrugOrder, as_of: datetime) -> bool:
-    written = order.fact.authored
-    return written is not None and written.end <= as_of - _TOLERATED
+def _is_taken_for_long(meant: frozenset[str], record: PatientRecord) -> bool:
+    active = record.drug_orders.active
+    holding = [drugs for drugs, count in active.items() if count and drugs is not None and meant <= drugs]
+    taken = (fact for fact in record.drug_orders.every_active(holding) if not is_local(fact))
+    since = record.as_of - _TOLERATED
+    return any(fact.authored is not None and fact.authored.end <= since for fact in taken)

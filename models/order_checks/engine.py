@@ -23,7 +23,7 @@ from models.features.readers import nothing_found
 from models.features.searches import MEDICATIONS, PATIENT, SERVICE_ORDERS
 from models.order_checks import expression
 from models.order_checks.casting import Case, cast, named
-from models.order_checks.orders import DrugOrder, DrugOrders, drug_orders
+from models.order_checks.orders import DrugOrder, drug_orders
 from models.order_checks.rules import Rule, all_rules, version
 from models.order_checks.words import filled
 from models.risk_model import Output
@@ -86,7 +86,7 @@ class OrderChecks:
                 unchecked.append(asking.unchecked(verdict.names))
             if not verdict.truth or case.identity in found or case.identity in held_back:
                 continue
-            why = asking.mitigation(orders)
+            why = asking.mitigation
             if why:
                 held_back[case.identity] = HeldBack(case.key, case.rule.tier, why)
             else:
@@ -170,9 +170,10 @@ class _Asking:
             return _UNCONDITIONAL
         return rule.condition.judge(lambda name: rule.terms[name].ask(self.record, self.site, self.case.subject))
 
-    def mitigation(self, orders: DrugOrders) -> str:
+    @property
+    def mitigation(self) -> str:
         """Say why what was found need not be said; empty where it must."""
-        if self.case.is_tolerated(orders.others, self.record.as_of):
+        if self.case.is_tolerated(self.record):
             return TOLERATED
         return MONITORED if self.case.rule.is_monitored(self.record, self.site) else ""
 

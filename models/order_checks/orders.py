@@ -77,7 +77,7 @@ def drug_orders(record: PatientRecord, wanted: Container[str] | None = None) -> 
     if not any(asked for _, asked in drafts):
         return NOTHING_ASKED
     known = [
-        DrugOrder(draft, name, draft.ingredients, is_draft=True, is_asked_about=asked, is_local=_is_local(draft))
+        DrugOrder(draft, name, draft.ingredients, is_draft=True, is_asked_about=asked, is_local=is_local(draft))
         for (draft, asked), name in zip(drafts, _names(draft for draft, _ in drafts), strict=True)
         if draft.ingredients is not None
     ]
@@ -88,7 +88,7 @@ def drug_orders(record: PatientRecord, wanted: Container[str] | None = None) -> 
             ingredients,
             is_draft=False,
             is_asked_about=False,
-            is_local=_is_local(newest),
+            is_local=is_local(newest),
         )
         for ingredients, count in record.drug_orders.active.items()
         if ingredients is not None and count and (wanted is None or any(code in wanted for code in ingredients))
@@ -123,13 +123,14 @@ def _unresolved(record: PatientRecord) -> int:
 def _that_counts(record: PatientRecord, ingredients: frozenset[str], count: int) -> Medication | None:
     """Give the newest that holds of the orders for the same ingredients; behind a gel the tablet that is taken too."""
     newest, gone = record.drug_orders.newest((ingredients,)), record.superseded
-    if newest is None or (newest.source.reference not in gone and (count == 1 or not _is_local(newest))):
+    if newest is None or (newest.source.reference not in gone and (count == 1 or not is_local(newest))):
         return newest
     same = (fact for fact in record.drug_orders.facts if fact.is_active and fact.ingredients == ingredients)
     left = [fact for fact in same if fact.source.reference not in gone]
-    return next((fact for fact in left if not _is_local(fact)), left[0] if left else None)
+    return next((fact for fact in left if not is_local(fact)), left[0] if left else None)
 
 
-def _is_local(fact: Medication) -> bool:
+def is_local(fact: Medication) -> bool:
+    """Tell whether the product stays on the skin, in the eye, the ear or the vagina."""
     product = product_of(fact.codings)
     return product is not None and product.form.startswith(_LOCAL_FORMS)

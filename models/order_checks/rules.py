@@ -91,7 +91,8 @@ class Rule:
             return False
         under_way = (order for order in record.orders if order.status == "active")
         wanted = [concept(name).codes(site) for name in self.monitoring]
-        return any(codes.matches(order.codings) for order in (*under_way, *record.drafted_orders) for codes in wanted)
+        drafted = (order for order in record.drafted_orders if not order.is_over)
+        return any(codes.matches(order.codings) for order in (*under_way, *drafted) for codes in wanted)
 
 
 @cache

@@ -6,7 +6,6 @@ that it needs, as any feature has; what is missing is missing with its reason.
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -14,13 +13,12 @@ from typing import Any, Final
 
 from fhir_client.record import PatientRecord
 from models.assessment import Assessed, Gap, Missing, NotApplicable, NotAssessable, Reading
-from models.ckd_epi_2021.equation import PARAMETERS as CKD_EPI_PARAMETERS
 from models.cockcroft_gault import MODEL as COCKCROFT_GAULT
 from models.errors import ParametersRejected
 from models.features.conditions import PREGNANCY
 from models.features.demographics import AGE_YEARS, SEX
-from models.features.feature import Answer, Feature, Kind, extract
-from models.features.kidney import EGFR_ML_MIN_1_73M2
+from models.features.feature import Answer, Feature, Kind
+from models.features.kidney import EGFR_ML_MIN_1_73M2, EGFR_NEEDS, adult_egfr
 from models.features.labs import CREATININE_MG_DL
 from models.features.readers import latest_quantity
 from models.features.searches import laboratory, vital_signs
@@ -41,7 +39,6 @@ from models.order_checks.orders import Player
 from models.order_checks.terms import Term, of_chart
 from models.qtc import MODEL as QTC
 from models.risk_model import RiskModel
-from models.scope import Domain, cut_by_birth_date
 from models.site import Site
 
 _SEARCHES: Final = {"laboratory": laboratory, "vital-signs": vital_signs}
@@ -100,7 +97,7 @@ def _worked_out() -> tuple[Term, ...]:
         of_chart(WEIGHT_KG),
         of_chart(PREGNANCY),
         _female(),
-        _stable("egfr", EGFR_ML_MIN_1_73M2.label, EGFR_ML_MIN_1_73M2.unit, _egfr, _EGFR_NEEDS),
+        _stable("egfr", EGFR_ML_MIN_1_73M2.label, EGFR_ML_MIN_1_73M2.unit, adult_egfr, EGFR_NEEDS),
         _stable("crcl", "creatinine clearance", "mL/min", _result(COCKCROFT_GAULT, "crcl_ml_min"), COCKCROFT_GAULT),
         _of_model(INJURY, "stage of acute kidney injury", "", KDIGO_AKI, "stage"),
         _of_model("qtc_ms", "QTc (Fridericia)", "ms", QTC, "fridericia_ms"),
@@ -117,20 +114,6 @@ def _female() -> Term:
         return answer if isinstance(answer, Missing) else Reading(answer.value == "female", answer.at, answer.sources)
 
     return Term("female", "female sex", Kind.TRUTH, "", SEX.searches, SEX.optional_keys, SEX.unverified, ask)
-
-
-_ADULT: Final = Domain.of(AGE_YEARS, CKD_EPI_PARAMETERS["age_range"])
-_EGFR_NEEDS: Final = (SEX, AGE_YEARS, EGFR_ML_MIN_1_73M2)
-
-
-def _egfr(record: PatientRecord, site: Site) -> Answer:
-    """Give the eGFR of an adult: the equation was made for no child."""
-    age = cut_by_birth_date(_ADULT, record) or AGE_YEARS.answer(record, site)
-    if isinstance(age, Reading) and not _ADULT.includes(age.value):
-        return Missing(Gap.NOT_RECORDED, note=_NOT_THIS_ONE + _ADULT.reason(age.value))
-    if isinstance(age, Missing):
-        return replace(age, note=f"age: {age.note}" if age.note else "for age")
-    return extract(_EGFR_NEEDS, record, site)[EGFR_ML_MIN_1_73M2.name]
 
 
 def _result(model: RiskModel, result: str) -> Callable[[PatientRecord, Site], Answer]:

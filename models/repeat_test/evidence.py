@@ -19,9 +19,6 @@ PENDING: Final = "pending:"
 WAITING: Final = "ordered, no result yet"
 TREND: Final = 4
 _UNDER_WAY: Final = frozenset({"active", "requested", "received", "accepted", "in-progress", "in-process"})
-_DONE_WITH: Final = frozenset(
-    {"revoked", "completed", "entered-in-error", "stopped", "cancelled", "rejected", "failed"}
-)
 _NO_ORDERS: Final = frozenset({"proposal", "plan", "directive", "option"})
 
 
@@ -63,7 +60,7 @@ class Evidence:
 
 def wanted(draft: Order, orderable: Orderable, as_of: datetime) -> Wanted | None:
     """Give what a draft asks for; None of one that is no longer open, or that asks for it again and again."""
-    if draft.status in _DONE_WITH or draft.recurs:
+    if draft.is_over or draft.recurs:
         return None
     return Wanted(draft, orderable, as_of if draft.due is None else max(as_of, draft.due.end))
 
@@ -86,9 +83,10 @@ def pending_order(
     wish: Wanted, part: Part, record: PatientRecord, site: Site, known: Mapping[Code, Orderable]
 ) -> Evidence | None:
     """Give an order under way that asks for the part, written within the interval and not answered yet."""
-    drafts = {draft.source.reference for draft in record.drafted_orders}
+    drafts = [draft for draft in record.drafted_orders if "/" in draft.source.reference]
+    gone = {name for draft in drafts for name in (draft.source.reference, *draft.replaces)}
     for order in record.orders:
-        if order.source.reference in drafts or not _is_pending(order) or order.authored is None:
+        if order.source.reference in gone or not _is_pending(order) or order.authored is None:
             continue
         if order.due is not None and order.due.start > wish.at:
             continue

@@ -280,3 +280,19 @@ def test_a_file_of_studies_that_is_not_of_its_form_is_refused(old: str, new: str
     broken.write_text(text.replace(old, new, 1), "utf-8")
     with pytest.raises(ParametersRejected):
         read_studies(broken)
+
+
+@pytest.mark.parametrize(("status", "is_asked"), [("draft", True), ("on-hold", True), ("revoked", False)])
+def test_a_draft_that_ends_an_order_asks_for_no_study(status: str, is_asked: bool) -> None:
+    draft = an_order("36813-4", status=status)
+    answer = ASSESSOR.assess(a_record(WOMAN, *an_egfr(20), drafts=(draft,)), SITE)
+    assert isinstance(answer, Findings) is is_asked
+
+
+def test_no_adults_equation_is_used_for_a_child() -> None:
+    child = a_record(
+        a_patient(born="2012-01-01", sex="male"), an_observation("2160-0", 3.1, "mg/dL"), drafts=(an_order("36813-4"),)
+    )
+    answer = ASSESSOR.assess(child, SITE)
+    assert isinstance(answer, Findings)
+    assert answer.found == ()

@@ -347,3 +347,18 @@ def test_a_file_that_is_not_of_its_form_is_refused(old: str, new: str, tmp_path:
     broken.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ParametersRejected):
         load(broken)
+
+
+@pytest.mark.parametrize("orderable", SINGLE)
+def test_an_order_that_the_draft_replaces_stands_not_against_it(orderable: Orderable) -> None:
+    order = pending(orderable, id="s1")
+    replacing = a_draft(orderable, replaces=[{"reference": "https://ehr.example/r4/ServiceRequest/s1"}])
+    assert found(asked(order, drafts=(replacing,))) == []
+    assert found(asked(order, drafts=(a_draft(orderable),))) != []
+
+
+@pytest.mark.parametrize("orderable", SINGLE)
+def test_an_order_and_a_draft_without_an_id_are_two(orderable: Orderable) -> None:
+    order, draft = pending(orderable), a_draft(orderable)
+    nameless = [{name: value for name, value in each.items() if name != "id"} for each in (order, draft)]
+    assert found(asked(nameless[0], drafts=(nameless[1],))) != []

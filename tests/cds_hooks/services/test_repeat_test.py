@@ -4,6 +4,7 @@ import pytest
 
 from cds_hooks.protocol.cards import Card, ClientProfile, DeleteAction, Indicator, Response
 from cds_hooks.protocol.hooks import Hook
+from cds_hooks.protocol.markdown import plain
 from cds_hooks.services.repeat_test import SERVICE
 from fhir_client.record import Availability, PatientRecord
 from models.site import Site
@@ -81,7 +82,7 @@ def test_each_draft_has_its_card() -> None:
     tsh = an_observation("3016-3", 2.1, "m[IU]/L", on="2024-05-20")
     assert summaries(ordering(a_draft(CRP), a_draft("3016-3"), chart=(crp(12), tsh))) == [
         "C-reactive protein already reported (12 mg/L), 2024-05-31 07:30. Usually not repeated within 48 hours",
-        "Thyrotropin (TSH) already reported (2.1 m[IU]/L), 2024-05-20. Usually not repeated within 28 days",
+        "Thyrotropin (TSH) already reported (2.1 mIU/L), 2024-05-20. Usually not repeated within 28 days",
     ]
 
 
@@ -149,3 +150,12 @@ def test_a_row_from_memory_is_for_the_pilot_and_marked() -> None:
     record = ordering(a_draft("33762-6"), chart=(an_observation("33762-6", 900, "pg/mL", on=YESTERDAY),))
     assert cards_of(SERVICE, record, SITE) == []
     assert the_card(record, shows_unverified=True).summary.startswith("PILOT: NT-proBNP already reported (900 pg/mL)")
+
+
+@pytest.mark.parametrize("unit", ["%[x](http:evil)", "<b>", "a|b"])
+def test_a_unit_that_we_do_not_know_is_shown_inert(unit: str) -> None:
+    """[SEC-42] Text from FHIR data is escaped before it enters markdown."""
+    record = a_record(an_observation("4548-4", 7, unit, on="2024-05-20"), drafts=(a_draft("4548-4"),))
+    (card,) = cards_of(SERVICE, record)
+    assert plain(unit) in card.summary
+    assert unit not in f"{card.summary}{card.detail}"

@@ -104,3 +104,19 @@ def test_of_many_orders_for_one_drug_two_are_tried_as_partners() -> None:
     assert len(orders.asked_about) == 50
     assert [order.ingredients for order in orders.of_each_kind] == [frozenset({WARFARIN})] * 2 + [frozenset({APIXABAN})]
     assert found(a_record(a_medication(APIXABAN), drafts=many)) == ["two-anticoagulants"] * 50
+
+
+LITHIUM, DICLOFENAC_TABLET, DICLOFENAC_GEL = "6448", "855942", "855633"
+LONG_AGO = "2023-01-01"
+
+
+def test_what_is_renewed_has_been_taken_as_long_as_what_it_replaces() -> None:
+    taken = (a_medication(IBUPROFEN, id="a1", authored=LONG_AGO), a_medication(LITHIUM, authored=LONG_AGO))
+    renewed = a_draft(IBUPROFEN, priorPrescription={"reference": "MedicationRequest/a1"})
+    assert found(a_record(*taken, drafts=(renewed,))) == []
+    assert found(a_record(taken[1], drafts=(a_draft(IBUPROFEN),))) == ["lithium-raising-drug"]
+
+
+def test_a_gel_that_was_used_for_long_does_not_make_a_tablet_tolerated() -> None:
+    taken = (a_medication(LITHIUM, authored=LONG_AGO), a_medication(DICLOFENAC_GEL, authored=LONG_AGO))
+    assert found(a_record(*taken, drafts=(a_draft(DICLOFENAC_TABLET),))) == ["lithium-raising-drug"]
