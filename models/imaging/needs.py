@@ -196,7 +196,7 @@ def _needs() -> tuple[Need, ...]:
         Need("maintenance_dialysis", DIALYSIS.label, "", DIALYSIS.searches, DIALYSIS.unverified, _maintenance_dialysis),
         _of(_CONTRAST_REACTION),
         _of(PREGNANCY),
-        Need("may_be_pregnant", "of an age to be pregnant, not told", "", pregnancy, (), _may_be_pregnant),
+        Need("may_be_pregnant", "of an age to be pregnant, no answer on record", "", pregnancy, (), _may_be_pregnant),
         Need(
             "wells_points",
             "Wells points in the chart",

@@ -188,3 +188,22 @@ def test_an_allergy_is_entered_and_then_saved(browser: Chromium, address: str) -
     assert "penicillin G" not in browser.evaluate(_text("#chart"))
     browser.evaluate("document.querySelector('#save-allergy').click()")
     browser.wait_for(f"({_text('#chart')}).includes('penicillin G')")
+
+
+def test_an_allergy_that_a_story_has_entered_is_asked_about_when_its_chart_is_opened(
+    browser: Chromium, address: str
+) -> None:
+    browser.open(f"{address}?patient=siskin")
+    browser.wait_for(f"({_text('#cards h3')}).startsWith('Nausea after codeine is entered as an allergy')")
+    assert browser.evaluate(_text("#allergy-entered")) == "Entered, not saved: codeine"
+    assert browser.evaluate(_text("#cards .suggestion li")) == "update AllergyIntolerance/siskin-new-allergy"
+    browser.screenshot(SCREENSHOTS / "allergy-story.png")
+
+
+def test_a_card_about_no_order_in_particular_names_none(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?patient=eider")
+    browser.wait_for("document.querySelectorAll('#drafts li').length === 1")
+    browser.wait_for(ALL_ANSWERED)
+    browser.evaluate("document.querySelector('#sign').click()")
+    browser.wait_for(f"({_text('#cards .warning h3')}).startsWith('High risk of thrombosis')")
+    assert browser.evaluate(_text("#cards .warning .about")) == ""
