@@ -19,6 +19,8 @@ RULES: Final = "urn:chartside:order-check"
 # What fits beside a card's text and is still read.
 MOST_SUGGESTIONS: Final = 3
 DELETE, ORDER = "delete", "order:"
+MOST_NAMES: Final = 10
+UNNAMED: Final = "an order that names no drug in words"
 NOT_CHECKED: Final = "not-checked"
 NOT_CHECKED_SOURCE: Final = Source("Chartside order checks", topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
 SILENCE_IS_NOT_SAFE: Final = "No card about these does not mean that they are safe together."
@@ -118,6 +120,7 @@ def _not_checked(checks: Findings, moment: Moment) -> Sequence[Card]:
         f"{drugs}: what {'it is' if unresolved == 1 else 'they are'} made of is not known here. {SILENCE_IS_NOT_SAFE}"
         if unresolved
         else "",
+        say.notes_list(_unknown_drugs(moment, unresolved)),
         *(_unchecked_part(each) for each in checks.unchecked),
         _footer(checks),
     )
@@ -133,6 +136,20 @@ def _not_checked(checks: Findings, moment: Moment) -> Sequence[Card]:
             findings=_not_checked_findings(checks, unresolved),
         )
     ]
+
+
+def _unknown_drugs(moment: Moment, unresolved: int) -> list[str]:
+    """Name the drugs that are not recognised as their orders do: whoever wants to check them must know which."""
+    if not unresolved:
+        return []
+    record = moment.record
+    drafts = [each for each in record.drafted_medications if record.is_asked_about(each) and each.ingredients is None]
+    is_selection = moment.request.hook is Hook.ORDER_SELECT
+    active = () if is_selection else record.drug_orders.every_active((None,))
+    taken = (each for each in active if each.source.reference not in record.superseded)
+    names = [each.text or UNNAMED for each in (*drafts, *taken)]
+    rest = len(names) - MOST_NAMES
+    return [*names[:MOST_NAMES], *([f"and {rest} more"] if rest > 0 else [])]
 
 
 def _missing_words(unchecked: Sequence[Unchecked]) -> str:

@@ -158,3 +158,14 @@ def test_orders_that_were_not_read_are_said_where_they_could_interact(answered: 
 def test_no_adults_equation_is_used_for_a_child_or_who_may_be_one(born: str) -> None:
     record = a_record(a_patient(born=born), FEMALE_63_WITH_EGFR_18, drafts=(a_draft(METFORMIN),))
     assert [card.summary for card in signed(record)] == ["Not checked: eGFR for metformin"]
+
+
+def test_a_drug_that_is_not_recognised_is_named_as_its_order_names_it() -> None:
+    """[SEC-42] Text from FHIR data is escaped before it enters markdown."""
+    draft = a_draft("0")
+    draft["medicationCodeableConcept"]["text"] = "Simvistatin <b>10 MG</b> [x](https://evil.example)"
+    (card,) = signed(a_record(a_medication("0"), drafts=(draft,)))
+    assert "Simvistatin" in str(card.detail)
+    assert "<b>" not in str(card.detail)
+    assert "](http" not in str(card.detail)
+    assert "an order that names no drug in words" in str(card.detail)
