@@ -168,4 +168,4 @@ def test_a_drug_that_is_not_recognised_is_named_as_its_order_names_it() -> None:
     assert "Simvistatin" in str(card.detail)
     assert "<b>" not in str(card.detail)
     assert "](http" not in str(card.detail)
-    assert "an order that names no drug in words" in str(card.detail)
+    assert "- An order that names no drug in words" in str(card.detail)
