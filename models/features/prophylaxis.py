@@ -28,7 +28,8 @@ def _anticoagulant(record: PatientRecord, site: Site) -> Answer:
         if draft.ingredients and not _MEANT.isdisjoint(draft.ingredients):
             return Reading(value=True, sources=(draft.source.cited,), note="about to be signed")
     ordered = _ORDERED.answer(record, site)
-    if isinstance(ordered, Reading) and ordered.value:
+    is_ordered = isinstance(ordered, Reading) and bool(ordered.value)
+    if is_ordered and _outlasts_the_drafts(record):
         return ordered
     if record.availability(MEDICATIONS.key) is not Availability.COMPLETE:
         return nothing_found(record, MEDICATIONS.key)
@@ -37,7 +38,13 @@ def _anticoagulant(record: PatientRecord, site: Site) -> Answer:
     if unresolved:
         count = sum(active.values()) + len(drafts)
         return Missing(Gap.UNREADABLE, note=f"{unresolved} of {count} drugs ordered not recognised")
-    return ordered
+    return Reading(value=False, note="a draft ends the order") if is_ordered else ordered
+
+
+def _outlasts_the_drafts(record: PatientRecord) -> bool:
+    """Tell whether an order for one still holds once the drafts are signed: a draft can end or replace it."""
+    meant = [drugs for drugs in record.drug_orders.active if drugs and not _MEANT.isdisjoint(drugs)]
+    return any(fact.source.reference not in record.superseded for fact in record.drug_orders.every_active(meant))
 
 
 ANTICOAGULANT: Final = Feature(

@@ -106,6 +106,14 @@ def test_an_anticoagulant_about_to_be_signed_is_silence() -> None:
     assert summaries(a_chart(drafts=(a_draft(PARACETAMOL), a_draft(ENOXAPARIN))), AT_SIGNING) == []
 
 
+def test_an_order_that_a_draft_ends_is_none() -> None:
+    """The draft with the id of the order is the order, stopped."""
+    order = a_medication(ENOXAPARIN, id="m1")
+    ending = {**a_medication(ENOXAPARIN, id="m1", status="stopped")}
+    assert summaries(a_chart(order), AT_SIGNING) == []
+    assert summaries(a_chart(order, drafts=(ending,)), AT_SIGNING) == SHOWN
+
+
 def test_a_draft_that_forbids_one_is_none() -> None:
     forbidden = a_draft(ENOXAPARIN, doNotPerform=True)
     assert summaries(a_chart(drafts=(forbidden,)), AT_SIGNING) == SHOWN
