@@ -1,6 +1,6 @@
 """Medication safety at order entry: interactions, kidney dosing, QT, pregnancy, potassium, allergy, duplicates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from cds_hooks import presentation as say
@@ -20,6 +20,7 @@ RULES: Final = "urn:chartside:order-check"
 MOST_SUGGESTIONS: Final = 3
 DELETE, ORDER = "delete", "order:"
 MOST_NAMES: Final = 10
+LONGEST_NAMES: Final = 50  # of what is missing, in a summary
 UNNAMED: Final = "an order that names no drug in words"
 NOT_CHECKED: Final = "not-checked"
 NOT_CHECKED_SOURCE: Final = Source("Chartside order checks", topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
@@ -121,7 +122,7 @@ def _not_checked(checks: Findings, moment: Moment) -> Sequence[Card]:
         if unresolved
         else "",
         say.notes_list(_unknown_drugs(moment, unresolved)),
-        *(_unchecked_part(each) for each in checks.unchecked),
+        *_unchecked_parts(checks.unchecked),
         _footer(checks),
     )
     return [
@@ -153,16 +154,21 @@ def _unknown_drugs(moment: Moment, unresolved: int) -> list[str]:
 
 
 def _missing_words(unchecked: Sequence[Unchecked]) -> str:
-    missing = dict.fromkeys(item.label for each in unchecked for item in each.missing)
+    missing = {item.name: item for each in unchecked for item in each.missing}
     drugs = dict.fromkeys(each.subject for each in unchecked)
-    return f"{', '.join(missing)} for {', '.join(map(plain, drugs))}" if unchecked else ""
+    names = say.missing_names([*missing.values()], limit=LONGEST_NAMES)
+    return f"{names} for {', '.join(map(plain, drugs))}" if unchecked else ""
 
 
-def _unchecked_part(unchecked: Unchecked) -> str:
-    return say.detail(
-        f"**{plain(say.capital(unchecked.subject))}**: not checked ({unchecked.rule.id})",
-        say.inputs_table(unchecked.missing),
-    )
+def _unchecked_parts(unchecked: Sequence[Unchecked]) -> Iterator[str]:
+    """Say of each drug which checks were not made, and for want of what; each input once."""
+    by_drug: dict[str, list[Unchecked]] = {}
+    for each in unchecked:
+        by_drug.setdefault(each.subject, []).append(each)
+    for drug, checks in by_drug.items():
+        rules = ", ".join(dict.fromkeys(each.rule.id for each in checks))
+        missing = {item.name: item for each in checks for item in each.missing}
+        yield say.detail(f"**{plain(say.capital(drug))}**: not checked ({rules})", say.inputs_table(missing.values()))
 
 
 def _tests(unchecked: Sequence[Unchecked], moment: Moment) -> list[Suggestion]:

@@ -48,7 +48,8 @@ def _pregnancy(record: PatientRecord, site: Site) -> Answer:
     for answer in (recorded, answered):
         if isinstance(answer, Reading) and answer.value:
             return answer
-    return answered if isinstance(recorded, Missing) else recorded
+    # Where neither tells, the list is what could not be read: that nobody was asked says less.
+    return answered if isinstance(recorded, Missing) and isinstance(answered, Reading) else recorded
 
 
 PREGNANCY = Feature(

@@ -11,6 +11,7 @@ from models.assessment import (
     Assessment,
     Finding,
     Findings,
+    Gap,
     HeldBack,
     Input,
     Missing,
@@ -82,7 +83,7 @@ class OrderChecks:
         for case in cases:
             asking = _Asking(record, site, case)
             verdict = asking.verdict
-            if verdict.truth is None and case.rule.says_unknown:
+            if verdict.truth is None and (case.rule.says_unknown or asking.could_not_read(verdict.names)):
                 unchecked.append(asking.unchecked(verdict.names))
             if not verdict.truth or case.identity in found or case.identity in held_back:
                 continue
@@ -91,12 +92,11 @@ class OrderChecks:
                 held_back[case.identity] = HeldBack(case.key, case.rule.tier, why)
             else:
                 found[case.identity] = asking.finding(verdict.names)
-        unchecked.extend(self._without_partners(orders.asked_about, record))
         said = self._without_lesser(tuple(found.values()))
         return Findings(
             self.reference,
             tuple(sorted(said, key=lambda finding: finding.tier.rank)),
-            tuple(unchecked),
+            (*self._without_partners(orders.asked_about, record), *unchecked),
             unresolved=orders.unresolved,
             unresolved_asked_about=orders.unresolved_asked_about,
             checked=len({case.rule.id for case in cases}),
@@ -176,6 +176,11 @@ class _Asking:
         if self.case.is_tolerated(self.record):
             return TOLERATED
         return MONITORED if self.case.rule.is_monitored(self.record, self.site) else ""
+
+    def could_not_read(self, names: Iterable[str]) -> bool:
+        """Tell whether a failed search keeps it unknown: a failure is never silence, whatever the row says."""
+        readings = (item.reading for item in self._inputs(names))
+        return any(isinstance(each, Missing) and each.gap is Gap.UNAVAILABLE for each in readings)
 
     def finding(self, names: Iterable[str]) -> Finding:
         """Say what was found."""

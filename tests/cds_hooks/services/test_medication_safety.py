@@ -146,7 +146,7 @@ def test_every_remedy_of_a_rule_can_be_offered(rule: Rule) -> None:
 
 @pytest.mark.parametrize("answered", [Availability.DENIED, Availability.PARTIAL, Availability.UNAVAILABLE])
 def test_orders_that_were_not_read_are_said_where_they_could_interact(answered: Availability) -> None:
-    known = {"patient": Availability.COMPLETE, "laboratory": Availability.COMPLETE, "medications": answered}
+    known = dict.fromkeys(SERVICE.searches, Availability.COMPLETE) | {"medications": answered}
     (card,) = signed(a_record(WELL, availability=known, drafts=(a_draft(WARFARIN),)))
     assert card.summary == "Not checked: active orders for warfarin"
     assert card.findings == ("not-checked:interactions",)
@@ -169,3 +169,14 @@ def test_a_drug_that_is_not_recognised_is_named_as_its_order_names_it() -> None:
     assert "<b>" not in str(card.detail)
     assert "](http" not in str(card.detail)
     assert "- An order that names no drug in words" in str(card.detail)
+
+
+def test_a_search_that_failed_is_said_whatever_the_row_says() -> None:
+    """[FHIR-6] A failure is never silence: what could not be read is not read as no, for any rule."""
+    states = dict.fromkeys(SERVICE.searches, Availability.COMPLETE) | {"laboratory": Availability.DENIED}
+    (card,) = signed(a_record(drafts=(a_draft("3407"),), availability=states))
+    assert card.summary.startswith("Not checked: ")
+    assert "potassium" in card.summary
+    assert str(card.detail).count("missing: could not be read: access was denied") >= 1
+    assert str(card.detail).count("**Digoxin**") == 1
+    assert signed(a_record(WELL, drafts=(a_draft("3407"),))) == []
