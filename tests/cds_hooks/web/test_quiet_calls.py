@@ -87,7 +87,7 @@ def test_the_page_says_how_much_was_not_said_and_why(edge: AnEdge) -> None:
     (card,) = cards(edge)
     override(edge, card, TOLERATED)
     cards(edge)
-    assert "1 findings: overridden" in edge.http.get("/services/warns").text
+    assert "1 finding: overridden" in edge.http.get("/services/warns").text
 
 
 def test_a_journal_that_cannot_be_read_fails_the_call(edge: AnEdge) -> None:
