@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
@@ -112,7 +113,7 @@ def _cards(
 ) -> Quieted:
     sees_unverified = policy.is_in_pilot(service, request.context.user)
     may_show = assessments if sees_unverified else tuple(map(without_unverified, assessments))
-    remembered = overridden if policy.remember_overrides else nothing_overridden
+    remembered = cache(overridden) if policy.remember_overrides else nothing_overridden  # asked before cards and after
     shown = without_overridden(may_show, remembered)
     moment = Moment(
         request=request,

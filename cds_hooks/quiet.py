@@ -58,11 +58,13 @@ def findings_of(service: str, card: Card) -> tuple[str, ...]:
 def quieted(service: str, cards: Sequence[Card], assessments: Sequence[Assessment], overridden: Overridden) -> Quieted:
     """Hold back the cards of which the user has answered every finding, and those beyond what is read at once."""
     held_back = [each for found in assessments if isinstance(found, Findings) for each in found.held_back]
-    answered = overridden() if any(card.indicator is not Indicator.CRITICAL for card in cards) else ()
-    open_, kept = list[Card](), list[Card]()
-    for card in cards:
-        is_answered = bool(answered) and all(finding in answered for finding in findings_of(service, card))
-        (kept if is_answered and card.indicator is not Indicator.CRITICAL else open_).append(card)
+    lasting = {
+        each.key for found in assessments if isinstance(found, Findings) for each in found.found if each.is_lasting
+    }
+    loud = [card for card in cards if card.indicator is not Indicator.CRITICAL and lasting.isdisjoint(card.findings)]
+    answered = overridden() if loud else ()
+    kept = [card for card in loud if answered and all(each in answered for each in findings_of(service, card))]
+    open_ = [card for card in cards if card not in kept]
     held_back += [_of_card(service, card, OVERRIDDEN) for card in kept]
     ranked = sorted(open_, key=lambda card: _ORDER[card.indicator])
     shown = [card for place, card in enumerate(ranked) if place < MOST_CARDS or card.indicator is Indicator.CRITICAL]

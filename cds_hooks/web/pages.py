@@ -17,8 +17,6 @@ from cds_hooks.service import Assessor, Service
 from cds_hooks.web.markup import html_of
 from cds_hooks.web.settings import Authentication
 from models.features.feature import Feature
-from models.order_checks.engine import OrderChecks
-from models.order_checks.shown import shown
 from models.parameters import FILE_NAME, Parameter, load
 from models.risk_model import Output, RiskModel
 from models.rule_rows import Ruled, RuleRow
@@ -133,8 +131,6 @@ def _model_page(assessor: Assessor, release: ModelRelease) -> ModelPage:
 
 
 def _rules_of(assessor: Assessor) -> tuple[RuleRow, ...]:
-    if isinstance(assessor, OrderChecks):
-        return tuple(map(shown, assessor.rules))
     return tuple(assessor.rows) if isinstance(assessor, Ruled) else ()
 
 

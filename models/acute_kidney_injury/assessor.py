@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +10,7 @@ from fhir_client.search import Search
 from models.assessment import Assessment, Finding, Findings, Input, ModelReference, Reading
 from models.order_checks.engine import OrderChecks
 from models.order_checks.orders import DrugOrder, drug_orders
-from models.order_checks.rules import Rule, read_rules
-from models.order_checks.shown import shown
+from models.order_checks.rules import Rule
 from models.risk_model import Output
 from models.rule_rows import RuleRow
 from models.site import Site
@@ -46,7 +44,7 @@ class InjuryChecks:
     @property
     def rows(self) -> Sequence[RuleRow]:
         """Give every rule as a reader is shown it."""
-        return tuple(map(shown, self.rules))
+        return self.engine.rows
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -102,9 +100,4 @@ def _as_input(begin: str, order: DrugOrder, name: str, said: str) -> Input:
     return Input(f"{begin}{order.reference}", name, "", reading)
 
 
-def _engine() -> OrderChecks:
-    rules = tuple(read_rules(FILE))
-    return OrderChecks("acute-kidney-injury", f"{len(rules)}-{sha256(FILE.read_bytes()).hexdigest()[:8]}", rules)
-
-
-ASSESSOR: Final = InjuryChecks(_engine())
+ASSESSOR: Final = InjuryChecks(OrderChecks.of_file("acute-kidney-injury", FILE))

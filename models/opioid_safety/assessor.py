@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +12,9 @@ from models.concepts import concept
 from models.mme import MODEL as MME
 from models.mme.orders import OPIOID_USE_DISORDER, TREATMENT
 from models.order_checks.engine import OrderChecks
-from models.order_checks.rules import Rule, read_rules
+from models.order_checks.rules import Rule
 from models.risk_model import Output
+from models.rule_rows import RuleRow
 from models.site import Site
 
 FILE: Final = Path(__file__).with_name("rules.toml")
@@ -38,6 +38,11 @@ class OpioidChecks:
     def rules(self) -> tuple[Rule, ...]:
         """Give the rows."""
         return self.engine.rules
+
+    @property
+    def rows(self) -> Sequence[RuleRow]:
+        """Give every rule as a reader is shown it."""
+        return self.engine.rows
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -81,9 +86,4 @@ def _why_not(finding: Finding, record: PatientRecord, site: Site) -> str:
     return TREATED if is_treatment else ""
 
 
-def _engine() -> OrderChecks:
-    rules = tuple(read_rules(FILE))
-    return OrderChecks("opioid-safety", f"{len(rules)}-{sha256(FILE.read_bytes()).hexdigest()[:8]}", rules)
-
-
-ASSESSOR: Final = OpioidChecks(_engine())
+ASSESSOR: Final = OpioidChecks(OrderChecks.of_file("opioid-safety", FILE))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 from fhir_client.record import Availability, PatientRecord
@@ -25,9 +26,11 @@ from models.features.searches import MEDICATIONS, PATIENT, SERVICE_ORDERS
 from models.order_checks import expression
 from models.order_checks.casting import Case, cast, named
 from models.order_checks.orders import DrugOrder, drug_orders
-from models.order_checks.rules import Rule, all_rules, version
+from models.order_checks.rules import FOLDER, Rule, all_rules, read_rules, version_of
+from models.order_checks.shown import shown
 from models.order_checks.words import filled
 from models.risk_model import Output
+from models.rule_rows import RuleRow
 from models.site import Site
 
 TOLERATED: Final = "taken together for 90 days"
@@ -48,10 +51,25 @@ class OrderChecks:
     version: str
     rules: tuple[Rule, ...] = field(repr=False)
 
+    @classmethod
+    def of_file(cls, id: str, path: Path) -> "OrderChecks":
+        """Make one of the rows of a file.
+
+        Raises:
+            ParametersRejected: the file or a row is not of its form.
+        """
+        rules = tuple(read_rules(path))
+        return cls(id, version_of(rules, path), rules)
+
     @property
     def reference(self) -> ModelReference:
         """Give id and version."""
         return ModelReference(self.id, self.version)
+
+    @property
+    def rows(self) -> Sequence[RuleRow]:
+        """Give every rule as a reader is shown it."""
+        return tuple(map(shown, self.rules))
 
     @cached_property
     def outputs(self) -> Sequence[Output]:
@@ -217,4 +235,4 @@ class _Asking:
         return tuple(term.as_input(term.ask(self.record, self.site, self.case.subject)) for term in terms)
 
 
-ORDER_CHECKS: Final = OrderChecks("order-checks", version(), all_rules())
+ORDER_CHECKS: Final = OrderChecks("order-checks", version_of(all_rules(), *sorted(FOLDER.glob("*.toml"))), all_rules())

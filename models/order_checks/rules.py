@@ -29,6 +29,8 @@ from models.parameters import Label, checked_label
 from models.site import Site
 
 FOLDER: Final = Path(__file__).with_name("rules")
+# What every row stands on: another drug in a class changes what its rules say.
+_SHARED: Final = (Path(__file__).with_name("drugs.toml"), Path(__file__).with_name("vocabulary.toml"))
 _REQUIRED: Final = frozenset(
     {"id", "version", "drug", "tier", "message", "action", "citation", "label", "owner", "review"}
 )
@@ -114,11 +116,10 @@ def all_rules() -> tuple[Rule, ...]:
     return found
 
 
-@cache
-def version() -> str:
-    """Give the version of all rows together: it changes with any of them."""
-    content = b"\0".join(path.read_bytes() for path in sorted(FOLDER.glob("*.toml")))
-    return f"{len(all_rules())}-{sha256(content).hexdigest()[:8]}"
+def version_of(rules: Sequence[Rule], *paths: Path) -> str:
+    """Give the version of rows together: it changes with any of them, with the drugs and with the vocabulary."""
+    content = b"\0".join(path.read_bytes() for path in (*paths, *_SHARED))
+    return f"{len(rules)}-{sha256(content).hexdigest()[:8]}"
 
 
 def read_rules(path: Path) -> Iterator[Rule]:

@@ -68,6 +68,14 @@ def test_a_critical_card_is_shown_whatever_was_answered() -> None:
     assert quieted(SERVICE, [card], [], lambda: {"a"}).shown == (card,)
 
 
+def test_a_card_with_a_contraindication_is_shown_however_mild_it_looks() -> None:
+    """A contraindication may be a warning: neither the finding nor the card that it is on is ever held back."""
+    lasting = Findings(RULES, found=(a_finding("a", Tier.WARNING, is_lasting=True),))
+    card = a_card("a", "b")
+    quiet = quieted(SERVICE, [card], [lasting], lambda: {"a", "b"})
+    assert (quiet.shown, quiet.kept, quiet.held_back) == ((card,), (), ())
+
+
 def test_a_score_is_remembered_by_its_words_until_they_change() -> None:
     """[HOOK-7] A hook may fire many times in one session; answers depend on the request and on recorded overrides."""
     card = a_card()

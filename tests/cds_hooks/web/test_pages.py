@@ -57,6 +57,19 @@ def test_a_services_page_says_what_it_asks_and_who_answers(edge: AnEdge, service
     assert page.text.count("each with its source") >= len(models)
 
 
+@pytest.mark.parametrize(
+    ("service", "rule"),
+    [
+        ("medication-safety", "metformin-egfr-below-30"),
+        ("opioid-safety", "opioid-benzodiazepine"),
+        ("acute-kidney-injury", "injury-angiotensin-receptor-blocker"),
+        ("repeat-test", "repeat-hba1c"),
+    ],
+)
+def test_whoever_applies_rules_shows_them(edge: AnEdge, service: str, rule: str) -> None:
+    assert f'<tr id="{rule}">' in edge.http.get(f"/services/{service}").text
+
+
 def test_a_page_loads_nothing_but_our_style_sheet(edge: AnEdge) -> None:
     page = edge.http.get("/")
     policy = page.headers["Content-Security-Policy"]
