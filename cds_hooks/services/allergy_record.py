@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from cds_hooks import finding_cards
 from cds_hooks import presentation as say
-from cds_hooks.protocol.cards import Card, Coding, Indicator, Source, Suggestion, UpdateAction
+from cds_hooks.finding_cards import ORDER
+from cds_hooks.protocol.cards import Card, Indicator, Suggestion, UpdateAction
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain, shorten
 from cds_hooks.service import Moment, Service
@@ -14,7 +16,6 @@ from models.allergy_record.assessor import AS_INTOLERANCE
 from models.assessment import Assessment, Finding, Findings, ModelReference
 
 SYSTEM: Final = "urn:chartside:allergy-record"
-ORDER: Final = "order:"
 CHANGE: Final = "Enter it as an intolerance"
 WHY: Final = "Penicillin allergy of low risk (PEN-FAST)"
 
@@ -26,22 +27,12 @@ def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]
 
 
 def _card(finding: Finding, model: ModelReference, moment: Moment) -> Card:
-    body = say.detail(
-        f"**{plain(finding.message)}.** {plain(finding.action, limit=400)}",
-        say.inputs_table(finding.inputs),
-        f"{plain(finding.citation)} ({finding.rule.id}, version {finding.rule.version}).",
-        f"Rules {model.id} {model.version}. {say.JUDGEMENT}",
-    )
     return say.card(
         moment,
         shorten(plain(say.capital(finding.message)), say.SUMMARY_LIMIT),
         indicator=Indicator(finding.tier.value),
-        source=Source(
-            say.source_label(finding.citation),
-            f"https://doi.org/{finding.doi}",
-            topic=Coding(finding.rule.id, SYSTEM, finding.rule.id),
-        ),
-        body=body,
+        source=finding_cards.source(finding, SYSTEM),
+        body=say.detail(finding_cards.part(finding), finding_cards.footer(model)),
         suggestions=_suggestions(finding, moment),
         unverified=bool(finding.unverified),
         findings=[finding.key],

@@ -1,28 +1,26 @@
 """Medication safety at order entry: interactions, kidney dosing, QT, pregnancy, potassium, allergy, duplicates."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from cds_hooks import finding_cards
 from cds_hooks import presentation as say
+from cds_hooks.finding_cards import DELETE, NOT_CHECKED, ORDER
 from cds_hooks.orderables import orderable
 from cds_hooks.protocol.cards import Card, Coding, CreateAction, DeleteAction, Indicator, Source, Suggestion
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain, shorten
 from cds_hooks.service import Moment, Service
 from fhir_client.drafting import medication_request
-from models.assessment import Assessment, Finding, Findings, Tier, Unchecked
+from models.assessment import Assessment, Finding, Findings, Unchecked
 from models.order_checks.casting import REPLACE
 from models.order_checks.engine import ORDER_CHECKS
 
-INDICATORS: Final = {Tier.CRITICAL: Indicator.CRITICAL, Tier.WARNING: Indicator.WARNING, Tier.INFO: Indicator.INFO}
 RULES: Final = "urn:chartside:order-check"
-# What fits beside a card's text and is still read.
-MOST_SUGGESTIONS: Final = 3
-DELETE, ORDER = "delete", "order:"
+WHY: Final = "Safety check of a drug order"
 MOST_NAMES: Final = 10
 LONGEST_NAMES: Final = 50  # of what is missing, in a summary
 UNNAMED: Final = "an order that names no drug in words"
-NOT_CHECKED: Final = "not-checked"
 NOT_CHECKED_SOURCE: Final = Source("Chartside order checks", topic=Coding(NOT_CHECKED, RULES, "Order checks not made"))
 SILENCE_IS_NOT_SAFE: Final = "No card about these does not mean that they are safe together."
 
@@ -32,65 +30,36 @@ def present(assessments: Sequence[Assessment], moment: Moment) -> Sequence[Card]
     (checks,) = assessments
     if not isinstance(checks, Findings):
         return []
-    by_order: dict[str, list[Finding]] = {}
-    for finding in checks.found:
-        by_order.setdefault(finding.orders[0], []).append(finding)
-    cards = [_of_order(order, findings, checks, moment) for order, findings in by_order.items()]
+    cards = [_of_order(order, found, checks, moment) for order, found in finding_cards.by_order(checks.found).items()]
     return [*cards, *_not_checked(checks, moment)]
 
 
 def _of_order(order: str, findings: Sequence[Finding], checks: Findings, moment: Moment) -> Card:
-    first, others = findings[0], len(findings) - 1
-    more = f" (and {others} more)" if others else ""
-    summary = shorten(say.capital(first.message), say.SUMMARY_LIMIT - len(more)) + more
+    first, more = findings[0], finding_cards.more(findings)
     return say.card(
         moment,
-        summary,
-        indicator=INDICATORS[first.tier],
-        source=_source(first),
-        body=say.detail(*map(_part, findings), _footer(checks)),
+        shorten(say.capital(first.message), say.SUMMARY_LIMIT - len(more)) + more,
+        indicator=Indicator(first.tier.value),
+        source=finding_cards.source(first, RULES),
+        body=say.detail(*map(finding_cards.part, findings), finding_cards.footer(checks.model)),
         suggestions=_suggestions(order, findings, moment),
         unverified=any(finding.unverified for finding in findings),
         findings=[finding.key for finding in findings],
     )
 
 
-def _part(finding: Finding) -> str:
-    """Say what, what to do, from which values, and who says so."""
-    return say.detail(
-        f"**{plain(say.capital(finding.message))}**",
-        plain(finding.action),
-        say.inputs_table(finding.inputs) if finding.inputs else "",
-        f"{plain(finding.citation)} ({finding.rule.id}, version {finding.rule.version})",
-    )
-
-
-def _footer(checks: Findings) -> str:
-    return f"Rules {checks.model.id} {checks.model.version}. {say.JUDGEMENT}"
-
-
-def _source(finding: Finding) -> Source:
-    return Source(
-        say.source_label(finding.citation),
-        f"https://doi.org/{finding.doi}" if finding.doi else None,
-        topic=Coding(finding.rule.id, RULES, finding.rule.id),
-    )
-
-
 def _suggestions(order: str, findings: Sequence[Finding], moment: Moment) -> list[Suggestion]:
-    """Offer each remedy once, those of the most urgent finding first; nothing is preselected."""
-    remedies: Mapping[str, Finding] = {name: each for each in reversed(findings) for name in each.remedies}
-    wanted = dict.fromkeys(name for each in findings for name in each.remedies)
-    made = (_suggestion(name, order, remedies[name], moment) for name in wanted)
-    return [suggestion for suggestion in made if suggestion is not None][:MOST_SUGGESTIONS]
+    """Offer each remedy once; nothing is preselected."""
+    made = (_suggestion(name, order, moment) for name in finding_cards.remedies(findings))
+    return [suggestion for suggestion in made if suggestion is not None][: finding_cards.MOST_SUGGESTIONS]
 
 
-def _suggestion(remedy: str, order: str, finding: Finding, moment: Moment) -> Suggestion | None:
+def _suggestion(remedy: str, order: str, moment: Moment) -> Suggestion | None:
     if remedy == DELETE:
-        return Suggestion(_REMOVE, actions=(DeleteAction(_REMOVE, order),)) if say.is_named(order) else None
+        return finding_cards.removal(order)
     if remedy.startswith(REPLACE):
         return _replacement(remedy.rpartition(":")[2], order, moment)
-    return say.order(moment, remedy.removeprefix(ORDER), why=_WHY)
+    return say.order(moment, remedy.removeprefix(ORDER), why=WHY)
 
 
 def _replacement(name: str, order: str, moment: Moment) -> Suggestion | None:
@@ -99,14 +68,12 @@ def _replacement(name: str, order: str, moment: Moment) -> Suggestion | None:
         return None
     wanted, context = orderable(name), moment.request.context
     draft = medication_request(
-        wanted.code, wanted.display, patient_id=context.patient_id, encounter_id=context.encounter_id, reason_text=_WHY
+        wanted.code, wanted.display, patient_id=context.patient_id, encounter_id=context.encounter_id, reason_text=WHY
     )
     words = f"Replace by {name}"
-    return Suggestion(words, actions=(DeleteAction(_REMOVE, order), CreateAction(f"Order: {wanted.display}", draft)))
-
-
-_REMOVE: Final = "Remove this draft order"
-_WHY: Final = "Safety check of a drug order"
+    return Suggestion(
+        words, actions=(DeleteAction(finding_cards.REMOVE, order), CreateAction(f"Order: {wanted.display}", draft))
+    )
 
 
 def _not_checked(checks: Findings, moment: Moment) -> Sequence[Card]:
@@ -123,7 +90,7 @@ def _not_checked(checks: Findings, moment: Moment) -> Sequence[Card]:
         else "",
         say.notes_list(_unknown_drugs(moment, unresolved)),
         *_unchecked_parts(checks.unchecked),
-        _footer(checks),
+        finding_cards.footer(checks.model),
     )
     return [
         say.card(
@@ -174,7 +141,7 @@ def _unchecked_parts(unchecked: Sequence[Unchecked]) -> Iterator[str]:
 def _tests(unchecked: Sequence[Unchecked], moment: Moment) -> list[Suggestion]:
     """Offer the tests that would let the checks be made."""
     wanted = dict.fromkeys(name for each in unchecked for name in each.remedies if name.startswith(ORDER))
-    return [say.order(moment, name.removeprefix(ORDER), why=_WHY) for name in wanted][:MOST_SUGGESTIONS]
+    return [say.order(moment, name.removeprefix(ORDER), why=WHY) for name in wanted][: finding_cards.MOST_SUGGESTIONS]
 
 
 def _not_checked_findings(checks: Findings, unresolved: int) -> list[str]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cds_hooks import finding_cards
 from cds_hooks import presentation as say
-from cds_hooks.protocol.cards import Card, Coding, DeleteAction, Indicator, Source, Suggestion
+from cds_hooks.protocol.cards import Card, Indicator, Suggestion
 from cds_hooks.protocol.hooks import Hook
 from cds_hooks.protocol.markdown import plain, shorten
 from cds_hooks.service import Moment, Service
@@ -14,7 +15,6 @@ from models.repeat_test.assessor import DELETE, NOT_TOLD
 from models.repeat_test.evidence import PENDING
 
 SYSTEM: Final = "urn:chartside:order-check"
-REMOVE: Final = "Remove this draft order"
 STABLE: Final = "The interval is one for stable adults. An urgent need overrules it."
 
 
@@ -30,14 +30,14 @@ def _card(finding: Finding, model: ModelReference, moment: Moment) -> Card:
         f"**{plain(say.capital(finding.message))}.** {plain(finding.action)}",
         say.inputs_table(there, timed=True),
         _not_told(finding.inputs),
-        f"{plain(finding.citation)} ({finding.rule.id}, version {finding.rule.version}). {STABLE}",
-        f"Rules {model.id} {model.version}. {say.JUDGEMENT}",
+        f"{finding_cards.vouched(finding)}. {STABLE}",
+        finding_cards.footer(model),
     )
     return say.card(
         moment,
         _summary(finding, there),
         indicator=Indicator(finding.tier.value),
-        source=Source(say.source_label(finding.citation), topic=Coding(finding.rule.id, SYSTEM, finding.rule.id)),
+        source=finding_cards.source(finding, SYSTEM),
         body=body,
         suggestions=_suggestions(finding),
         unverified=bool(finding.unverified),
@@ -75,9 +75,8 @@ def _not_told(inputs: Iterable[Input]) -> str:
 
 
 def _suggestions(finding: Finding) -> list[Suggestion]:
-    order = finding.orders[0]
-    is_offered = DELETE in finding.remedies and say.is_named(order)
-    return [Suggestion(REMOVE, actions=(DeleteAction(REMOVE, order),))] if is_offered else []
+    removal = finding_cards.removal(finding.orders[0]) if DELETE in finding.remedies else None
+    return [] if removal is None else [removal]
 
 
 SERVICE = Service(
