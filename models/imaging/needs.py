@@ -38,7 +38,6 @@ REPORTS: Final = Search(
 _A_DAY_SECONDS: Final = 86_400
 _D_DIMER_HOLDS: Final = Window(hours=72)
 _ANSWER_HOLDS: Final = Window(hours=24 * 28)
-_MAY_BEAR: Final = (12, 50)
 _NOT_STEADY: Final = "creatinine rises as in acute kidney injury"
 
 
@@ -135,11 +134,11 @@ _PREGNANCY_ANSWERS: Final = social_history("pregnancy_status")
 
 
 def _may_be_pregnant(record: PatientRecord, site: Site, wish: Wish) -> Answer:  # noqa: ARG001
-    """Tell whether she is of an age to be, and no answer says that she is not."""
-    sex, age = SEX.answer(record, site), AGE_YEARS.answer(record, site)
-    if isinstance(sex, Missing) or isinstance(age, Missing):
-        return sex if isinstance(sex, Missing) else age
-    if sex.value != "female" or not _MAY_BEAR[0] <= float(age.value) <= _MAY_BEAR[1]:
+    """Tell whether it is a woman, and no answer says that she is not; from which age to which is for the row to say."""
+    sex = SEX.answer(record, site)
+    if isinstance(sex, Missing):
+        return sex
+    if sex.value != "female":
         return Reading(value=False)
     status, answers = concept("pregnancy_status"), concept("pregnancy_answers").answers(site)
     found = newest_together(record, status.codes(site), _PREGNANCY_ANSWERS.key, _ANSWER_HOLDS)
@@ -187,7 +186,7 @@ def _days_since_report(record: PatientRecord, site: Site, wish: Wish) -> Answer:
 
 def _needs() -> tuple[Need, ...]:
     kidney = (*KDIGO_AKI.searches, *(search for each in EGFR_NEEDS for search in each.searches))
-    pregnancy = (*SEX.searches, *AGE_YEARS.searches, _PREGNANCY_ANSWERS)
+    pregnancy = (*SEX.searches, _PREGNANCY_ANSWERS)
     return (
         Need(
             "aki_stage", "stage of acute kidney injury", "", KDIGO_AKI.searches, _doubts(KDIGO_AKI, "stage"), _aki_stage
@@ -196,7 +195,8 @@ def _needs() -> tuple[Need, ...]:
         Need("maintenance_dialysis", DIALYSIS.label, "", DIALYSIS.searches, DIALYSIS.unverified, _maintenance_dialysis),
         _of(_CONTRAST_REACTION),
         _of(PREGNANCY),
-        Need("may_be_pregnant", "of an age to be pregnant, no answer on record", "", pregnancy, (), _may_be_pregnant),
+        _of(AGE_YEARS),
+        Need("may_be_pregnant", "female, no answer about pregnancy on record", "", pregnancy, (), _may_be_pregnant),
         Need(
             "wells_points",
             "Wells points in the chart",

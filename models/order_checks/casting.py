@@ -8,12 +8,12 @@ from typing import Final
 
 from fhir_client.medications import ingredient_names
 from fhir_client.record import PatientRecord
+from models.order_checks.bounds import bound
 from models.order_checks.orders import DrugOrder, Player, is_local
 from models.order_checks.rules import Rule
 
 REPLACE: Final = "replace:"
-# clinical/safety-rules.md, Principles: what a patient has tolerated for so long is not said again.
-_TOLERATED: Final = timedelta(days=90)
+_TOLERATED: Final = timedelta(days=bound("tolerated"))
 
 
 @dataclass(frozen=True, slots=True)

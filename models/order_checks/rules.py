@@ -30,7 +30,7 @@ from models.site import Site
 
 FOLDER: Final = Path(__file__).with_name("rules")
 # What every row stands on: another drug in a class changes what its rules say.
-_SHARED: Final = (Path(__file__).with_name("drugs.toml"), Path(__file__).with_name("vocabulary.toml"))
+_SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("bounds.toml", "drugs.toml", "vocabulary.toml"))
 _REQUIRED: Final = frozenset(
     {"id", "version", "drug", "tier", "message", "action", "citation", "label", "owner", "review"}
 )

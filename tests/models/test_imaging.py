@@ -82,12 +82,17 @@ def reported(value: float) -> tuple[Resource, ...]:
     return (a_report("24725-4", f"2024-05-{32 - round(value):02}" if value < 32 else "2024-04-20"),)
 
 
+def aged(value: float) -> tuple[Resource, ...]:
+    return (a_patient(born=f"{2024 - round(value)}-01-10"),)
+
+
 # For each quantity: how to say it, and how far the next value that a chart can say is from a bound.
 QUANTITIES: dict[str, tuple[Any, float]] = {
     "egfr": (an_egfr, 0.1),
     "aki_stage": (a_stage, 1),
     "wells_points": (wells, 1),
     "days_since_report": (reported, 1),
+    "age_years": (aged, 1),
 }
 DRAFTS = {
     ANY: "30799-1",
@@ -128,9 +133,10 @@ def parts(rule: ImagingRule) -> tuple[expression.Condition, ...]:
 
 
 def picking(rule: ImagingRule, *chart: Resource, **more: Any) -> PatientRecord:
-    return a_record(
-        WOMAN, *chart, drafts=(an_order(DRAFTS[rule.kind], id="d1", status="draft", authored=None),), **more
-    )
+    patients = [WOMAN, *(row for row in chart if row["resourceType"] == "Patient")]
+    others = [row for row in chart if row["resourceType"] != "Patient"]
+    draft = an_order(DRAFTS[rule.kind], id="d1", status="draft", authored=None)
+    return a_record(patients[-1], *others, drafts=(draft,), **more)
 
 
 def speaks(rule: ImagingRule, record: PatientRecord) -> bool:
@@ -167,7 +173,7 @@ def test_without_data_it_does_not_speak_and_says_so_only_where_the_row_wants_it(
     unread = dict.fromkeys((search.key for search in ASSESSOR.searches), Availability.UNAVAILABLE)
     checks = ASSESSOR.assess(picking(rule, availability={**unread, "patient": Availability.COMPLETE}), SITE)
     assert isinstance(checks, Findings)
-    asks_of_the_woman_alone = rule.names == ("may_be_pregnant", "pregnancy")
+    asks_of_the_woman_alone = set(rule.names) == {"may_be_pregnant", "age_years", "pregnancy"}
     assert asks_of_the_woman_alone or not any(each.rule.id == rule.advice.id for each in checks.found)
     unchecked = {each.rule.id for each in checks.unchecked}
     assert (rule.advice.id in unchecked) is rule.says_unknown

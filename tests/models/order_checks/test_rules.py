@@ -12,6 +12,7 @@ import pytest
 from models.assessment import Findings, Tier
 from models.errors import ParametersRejected
 from models.order_checks import rules
+from models.order_checks.bounds import bound
 from models.order_checks.engine import OrderChecks
 from models.order_checks.expression import certain, comparisons
 from models.order_checks.rules import FOLDER, Rule, all_rules, read_rules
@@ -212,3 +213,9 @@ def test_what_must_be_said_when_it_is_not_known() -> None:
 def test_every_file_is_a_topic() -> None:
     titles = [tomllib.loads(path.read_text("utf-8"))["title"] for path in FOLDER.glob("*.toml")]
     assert len(titles) == len(set(titles)) == 7
+
+
+def test_a_bound_that_there_is_not_is_refused() -> None:
+    assert bound("tolerated") == 90
+    with pytest.raises(ParametersRejected, match="has no value"):
+        bound("nothing")
