@@ -92,7 +92,7 @@ def record_feedback(
     add_feedback, add_unclaimed = (
         Insert(table, journal.engine.dialect, once_by="digest") for table in (feedback, unclaimed_feedback)
     )
-    add_answered = Insert(answered, journal.engine.dialect)
+    add_answered = Insert(answered, journal.engine.dialect, once_by=[key.name for key in answered.primary_key])
 
     def write(book: Book) -> Received:
         known = _known_cards(book.connection, {entry.card_uuid for entry in entries})
@@ -178,7 +178,7 @@ def _answered_sql(dialect: Dialect) -> Any:
             answered.c.encounter == bindparam("encounter"),
             answered.c.user == bindparam("user"),
         )
-        .order_by(answered.c.outcome_at)
+        .order_by(answered.c.outcome_at, answered.c.holds.desc())  # of one moment what does not hold counts
     )
     return query.compile(dialect=dialect)
 

@@ -1,6 +1,6 @@
 """An insert compiled once: in every call, SQLAlchemy's building of a statement would cost more than SQLite's work."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +17,13 @@ _NUL, _REPLACEMENT = "\0", "\ufffd"
 class Insert:
     """Adds rows of one shape to one table; values are turned into the driver's as the columns' types say."""
 
-    def __init__(self, table: Table, dialect: Dialect, *, once_by: str | None = None) -> None:
-        """Compile the statement; with `once_by`, a row that has the value of another there is not added."""
+    def __init__(self, table: Table, dialect: Dialect, *, once_by: str | Sequence[str] | None = None) -> None:
+        """Compile the statement; with `once_by`, a row that has the values of another there is not added."""
         make = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
         statement: Any = make(table)
         if once_by is not None:
-            statement = statement.on_conflict_do_nothing(index_elements=[once_by])
+            columns = [once_by] if isinstance(once_by, str) else list(once_by)
+            statement = statement.on_conflict_do_nothing(index_elements=columns)
         compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in table.columns])
         self._sql = compiled.string
         self._is_positional = bool(dialect.positional)

@@ -152,9 +152,9 @@ answered = Table(
     Column("card", UUID, primary_key=True),
     Column("finding", Text, primary_key=True),
     Column("outcome_at", Instant, primary_key=True),
+    Column("holds", Boolean, primary_key=True),
     _required("issuer", Text),
     Column("tenant", Text),
-    _required("holds", Boolean),
     Index(None, "card"),
     sqlite_with_rowid=False,
 )

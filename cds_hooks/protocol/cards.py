@@ -242,6 +242,8 @@ class Card:
         if not isinstance(self.source, Source):
             raise ImpossibleMessage("a card lacks a source")
         checks.check_uuid(self.uuid)
+        if any(not finding or len(finding.split()) > 1 for finding in self.findings):
+            raise ImpossibleMessage("a finding has no name, or one with spaces: it could not be told from two")
         for name in ("suggestions", "links", "override_reasons"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "extension", checks.check_extension(self.extension))

@@ -99,7 +99,7 @@ class _Seen:
     @property
     def key(self) -> str:
         """Name the opioids and their sum: an override holds until either changes."""
-        return f"mme:{'+'.join(sorted({each.rxcui for each in self.opioids}))}:{self.sum}"
+        return f"mme:{'+'.join(sorted({each.rxcui for each in self.opioids}))}:{self.sum.replace(' ', '-')}"
 
 
 def _amount(opioid: OrderedOpioid) -> float | None:

@@ -45,12 +45,11 @@ class ModelPage:
 
 @dataclass(frozen=True, slots=True)
 class ServicePage:
-    """One service as its page shows it; `held_back` counts what the quiet rules kept back since the start, by why."""
+    """One service as its page shows it."""
 
     service: Service
     release: Release
     models: tuple[ModelPage, ...]
-    held_back: Mapping[str, int]
 
     @property
     def required(self) -> frozenset[str]:
@@ -97,7 +96,7 @@ class Pages:
     def service(self, service_id: str) -> Response:
         """GET /services/{id}; one that is switched off has no page either."""
         page = self._page(self.catalogue.get(service_id, self.policy))
-        return self._answer("service.html", page=page)
+        return self._answer("service.html", page=page, held_back=self.held_back(service_id))
 
     def _answer(self, template: str, **values: object) -> Response:
         # Links are paths: a reader may have come by another name of this host than the base URL's.
@@ -111,7 +110,7 @@ class Pages:
     def _page(self, service: Service) -> ServicePage:
         releases = self.policy.models(service)
         pages = (_model_page(each, release) for each, release in zip(service.assessors, releases, strict=True))
-        return ServicePage(service, self.policy.release(service), tuple(pages), self.held_back(service.id))
+        return ServicePage(service, self.policy.release(service), tuple(pages))
 
 
 def _model_page(assessor: Assessor, release: ModelRelease) -> ModelPage:

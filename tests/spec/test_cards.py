@@ -254,3 +254,10 @@ def test_no_error_repeats_what_was_refused() -> None:
     with pytest.raises(ImpossibleMessage) as refused:
         Card("Zzmarker" * 40, indicator=Indicator.INFO, source=SOURCE)
     assert "Zzmarker" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a\tb"])
+def test_what_a_card_is_remembered_by_is_one_word(name: str) -> None:
+    with pytest.raises(ImpossibleMessage):
+        a_card(findings=("fine", name))
+    assert a_card(findings=("fine",)).findings == ("fine",)

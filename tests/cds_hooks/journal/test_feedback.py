@@ -1,6 +1,7 @@
 """Feedback in the journal: whose card it is, which cards count, and what is found again."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -150,3 +151,17 @@ def test_the_newest_override_of_a_finding_decides(journal: Journal) -> None:
         an_entry(second, "data-wrong", later, system=REASONS),
     )
     assert answered(journal) == {"b"}
+
+
+@pytest.mark.parametrize(
+    "codes", [("tolerated", "data-wrong"), ("data-wrong", "tolerated"), ("tolerated", "tolerated")]
+)
+def test_two_answers_of_one_moment_are_both_kept_and_silence_only_where_both_hold(
+    journal: Journal, codes: tuple[str, str]
+) -> None:
+    """A client may send a card's override again with another reason or comment, and the same time."""
+    card = recorded(journal, HERE, findings=("a",)).response.cards[0].uuid
+    first, second = (an_entry(card, code, system=REASONS) for code in codes)
+    commented = replace(second, override_reason=OverrideReason(GivenReason(codes[1], REASONS), "again"))
+    assert received(journal, first).stored == received(journal, commented).stored == 1
+    assert answered(journal) == ({"a"} if "data-wrong" not in codes else set())

@@ -65,7 +65,7 @@ def test_a_draft_that_brings_opioids_to_the_threshold_says_how_much_they_are() -
         "does not replace, clinical judgement",
     ):
         assert part in str(card.detail)
-    assert card.findings == ("mme:4337+7804:90 MME a day",)
+    assert card.findings == ("mme:4337+7804:90-MME-a-day",)
 
 
 @pytest.mark.parametrize(("tablets", "is_shown"), [(1.66, False), (1.6667, True), (1.67, True)])
@@ -111,7 +111,7 @@ def test_both_are_one_card() -> None:
 
     assert card.summary == "Oxycodone with lorazepam: 90 MME a day"
     assert "From 50 MME a day on" in str(card.detail)
-    assert card.findings == ("opioid-benzodiazepine:7804:6470", "mme:7804:90 MME a day")
+    assert card.findings == ("opioid-benzodiazepine:7804:6470", "mme:7804:90-MME-a-day")
 
 
 def test_naloxone_is_suggested_as_a_draft_and_nothing_is_preselected() -> None:

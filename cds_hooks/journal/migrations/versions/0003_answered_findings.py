@@ -21,11 +21,11 @@ def upgrade() -> None:
         sa.Column("card", sa.String(36), nullable=False),
         sa.Column("finding", sa.Text(), nullable=False),
         sa.Column("outcome_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
         sa.Column("issuer", sa.Text(), nullable=False),
         sa.Column("tenant", sa.Text()),
-        sa.Column("holds", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "patient", "encounter", "user", "card", "finding", "outcome_at", name=op.f("pk_answered")
+            "patient", "encounter", "user", "card", "finding", "outcome_at", "holds", name=op.f("pk_answered")
         ),
         sqlite_with_rowid=False,
     )
