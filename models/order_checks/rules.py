@@ -8,7 +8,7 @@ A row says which drug it is about (`drug`), which others beside it in other orde
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +16,14 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Any, Final
 
+from fhir_client.facts import Order
 from fhir_client.record import PatientRecord
 from models.assessment import ModelReference, Tier
 from models.concepts import concept
 from models.errors import ParametersRejected
 from models.order_checks import drugs as by_name
 from models.order_checks import expression
+from models.order_checks.bounds import bound
 from models.order_checks.drugs import ANY, Drugs
 from models.order_checks.terms import Term
 from models.order_checks.vocabulary import term
@@ -29,6 +31,7 @@ from models.parameters import Label, checked_label
 from models.site import Site
 
 FOLDER: Final = Path(__file__).with_name("rules")
+_MONITORING: Final = timedelta(days=bound("monitoring"))
 # What every row stands on: another drug in a class changes what its rules say.
 _SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("bounds.toml", "drugs.toml", "vocabulary.toml"))
 _REQUIRED: Final = frozenset(
@@ -91,10 +94,19 @@ class Rule:
         """Tell whether a test that watches what was found is ordered, or among the drafts."""
         if self.is_lasting or not self.monitoring:
             return False
-        under_way = (order for order in record.orders if order.status == "active")
+        under_way = (order for order in record.orders if order.status == "active" and _is_to_come(order, record.as_of))
         wanted = [concept(name).codes(site) for name in self.monitoring]
         drafted = (order for order in record.drafted_orders if not order.is_over)
         return any(codes.matches(order.codings) for order in (*under_way, *drafted) for codes in wanted)
+
+
+def _is_to_come(order: Order, as_of: datetime) -> bool:
+    """Tell whether a test is still to be done: servers keep orders active for years after the result."""
+    if order.recurs:
+        return True
+    if order.due is not None:
+        return order.due.end >= as_of
+    return order.authored is not None and order.authored.end >= as_of - _MONITORING
 
 
 @cache

@@ -285,6 +285,31 @@ def test_a_test_that_watches_it_holds_it_back(rule: Rule) -> None:
         assert (bool(checked.found), held) == ((True, []) if rule.is_lasting else (False, [MONITORED])), name
 
 
+@pytest.mark.parametrize(
+    ("order", "watches"),
+    [
+        ({"authored": "2024-05-20"}, True),
+        ({"authored": "2023-05-20"}, False),
+        ({"authored": "2023-05-20", "occurrenceDateTime": "2024-06-04"}, True),
+        ({"authored": "2024-05-30", "occurrenceDateTime": "2024-05-30"}, False),
+        (
+            {
+                "authored": "2023-05-20",
+                "occurrenceTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}},
+            },
+            True,
+        ),
+        ({"authored": None}, False),
+        ({"status": "completed"}, False),
+    ],
+)
+def test_only_a_test_that_is_to_come_watches(order: Resource, *, watches: bool) -> None:
+    rule = next(rule for rule in RULES if rule.monitoring == ("inr",) and not rule.is_lasting)
+    draft, active = orders(rule)
+    ordered = an_order(next(iter(sorted(concept("inr").searched))), **order)
+    assert found(rule, [draft], [*active, ordered]) is not watches
+
+
 @each_pair
 def test_what_was_taken_together_for_ninety_days_is_not_said_again(rule: Rule) -> None:
     own = drug_of(rule.drug)
