@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def _contents(file: Path) -> Iterator[bytes | None]:
             yield lzma.decompress(file.read_bytes())
         else:
             yield file.read_bytes()
-    except (OSError, EOFError, lzma.LZMAError, tarfile.TarError):
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError):
         yield None
 
 

@@ -50,3 +50,13 @@ def test_what_cannot_be_read_is_a_document_without_a_value(tmp_path: Path, name:
     (tmp_path / name).write_bytes(b"{broken")
 
     assert list(documents(tmp_path / name)) == [Document(1, None)]
+
+
+@pytest.mark.parametrize("name", ["a.json.gz", "a.json.xz", "a.tgz"])
+def test_a_file_that_was_damaged_is_a_document_without_a_value(tmp_path: Path, name: str) -> None:
+    pack = lzma.compress if name.endswith(".xz") else gzip.compress
+    damaged = bytearray(pack(b'{"a": 1}' * 500))
+    for place in range(18, 30):
+        damaged[place] ^= 0xFF
+    (tmp_path / name).write_bytes(bytes(damaged))
+    assert [document.value for document in documents(tmp_path / name)] == [None]
